@@ -1,0 +1,236 @@
+/**
+ * The port to Redis: everything that effect-rq asks of a server.
+ *
+ * Two layers implement it: `RedisLive` (ioredis) and `RedisMemory` (in this process, time from Effect's `Clock`, the
+ * same commands and the same Lua). It keeps the shape that Effect 4 gives its own Redis service: `send`, and `eval` of
+ * a typed script.
+ *
+ * **Keys in scripts.** Every key that a script touches is declared in `KEYS`. Where the key is only known inside the
+ * script (the hash of a job whose id was just popped), the family is declared by its prefix: a declared key that ends
+ * in `:` declares all keys that begin with it. The in-memory Redis refuses everything else, so that the same scripts
+ * run on Redis Cluster, where a deployment lives in one slot through a key prefix with a hash tag.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Crypto from "node:crypto"
+
+/**
+ * An argument of a command. Text is sent as UTF-8, a number in its shortest decimal form, bytes as they are.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Arg = string | number | Uint8Array
+
+/**
+ * What Redis answers: `string` where the reply is read as text, `Uint8Array` where it is read as bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Reply<S extends string | Uint8Array = string> = S | number | null | ReadonlyArray<Reply<S>>
+
+/**
+ * A message that came over a channel.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Message {
+  readonly channel: string
+  readonly message: string
+}
+
+/**
+ * Why a call to Redis failed.
+ *
+ * - `connection`: the server can't be reached, or the connection was lost before the reply came. The command may have
+ *   been carried out.
+ * - `timeout`: no reply within the time allowed. The command may have been carried out.
+ * - `reply`: the server answered with an error; `code` is its first word (`WRONGTYPE`, `READONLY`, `OOM`, ...).
+ * - `script`: a script failed; `command` is the name of the script.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RedisError extends Schema.TaggedError<RedisError>("effect-rq/Redis/RedisError")("RedisError", {
+  reason: Schema.Literal("connection", "timeout", "reply", "script"),
+  command: Schema.String,
+  code: Schema.String,
+  message: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  /**
+   * Whether the same call may succeed later: the server was away, still loading, or busy.
+   */
+  get isTransient(): boolean {
+    return this.reason === "connection" || this.reason === "timeout" || transientCodes.has(this.code)
+  }
+}
+
+const transientCodes = new Set(["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "MOVED", "ASK"])
+
+/**
+ * A connection of one's own, for commands that block.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Connection {
+  /** Sends a command on this connection. A blocking command holds it until it is answered. */
+  readonly send: <A = Reply>(command: string, ...args: ReadonlyArray<Arg>) => Effect.Effect<A, RedisError>
+  /**
+   * Ends the blocking command that this connection waits in, as if its timeout had passed. What was already popped is
+   * still delivered. Without a command that blocks nothing happens.
+   */
+  readonly unblock: Effect.Effect<void, RedisError>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RedisService {
+  /** Sends a command; texts in the reply are read as UTF-8. */
+  readonly send: <A = Reply>(command: string, ...args: ReadonlyArray<Arg>) => Effect.Effect<A, RedisError>
+  /** Sends a command; texts in the reply are left as bytes. */
+  readonly sendBytes: <A = Reply<Uint8Array>>(
+    command: string,
+    ...args: ReadonlyArray<Arg>
+  ) => Effect.Effect<A, RedisError>
+  /** Runs a script by its hash, and sends its text where the server doesn't know it yet. */
+  readonly eval: <Params extends ReadonlyArray<unknown>, Result>(
+    script: Script<Params, Result>
+  ) => (...params: Params) => Effect.Effect<Result, RedisError>
+  /**
+   * Subscribes to channels for as long as the scope is open. Messages sent while the connection was lost are lost: a
+   * subscription speeds things up, it never carries the only copy of a fact.
+   */
+  readonly subscribe: (
+    ...channels: ReadonlyArray<string>
+  ) => Effect.Effect<Queue.Dequeue<Message>, RedisError, Scope.Scope>
+  /** A dedicated connection, closed with the scope. After a lost connection it connects again by itself. */
+  readonly connection: Effect.Effect<Connection, RedisError, Scope.Scope>
+}
+
+/**
+ * The Redis service.
+ *
+ * @since 0.1.0
+ * @category services
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Redis, RedisMemory } from "effect-rq"
+ *
+ * const program = Effect.gen(function*() {
+ *   const redis = yield* Redis.Redis
+ *   yield* redis.send("SET", "greeting", "hello")
+ *   return yield* redis.send<string | null>("GET", "greeting")
+ * }).pipe(Effect.provide(RedisMemory.layer))
+ * ```
+ */
+export class Redis extends Context.Tag("effect-rq/Redis")<Redis, RedisService>() {}
+
+/**
+ * A Lua script with typed parameters and a typed result.
+ *
+ * @since 0.1.0
+ * @category scripting
+ */
+export interface Script<in Params extends ReadonlyArray<unknown>, out Result> {
+  readonly name: string
+  readonly lua: string
+  /** SHA-1 of the text, as EVALSHA takes it. */
+  readonly sha: string
+  /** Keys first, then arguments. */
+  readonly params: (...params: Params) => ReadonlyArray<Arg>
+  readonly numberOfKeys: (...params: Params) => number
+  readonly bytes: boolean
+  readonly result: (reply: never) => Result
+}
+
+/**
+ * Makes a script: `f` lays out the keys and then the arguments, `result` reads the reply.
+ *
+ * With `bytes: true` texts in the reply arrive as `Uint8Array`.
+ *
+ * @since 0.1.0
+ * @category scripting
+ * @example
+ * ```ts
+ * import { Redis } from "effect-rq"
+ *
+ * const compareAndDelete = Redis.script((key: string, value: string) => [key, value], {
+ *   name: "compare-and-delete",
+ *   numberOfKeys: 1,
+ *   lua: `if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) end return 0`,
+ *   result: (reply: number) => reply === 1
+ * })
+ * ```
+ */
+export const script = <Params extends ReadonlyArray<unknown>, R, Result>(
+  f: (...params: Params) => ReadonlyArray<Arg>,
+  options: {
+    readonly name: string
+    readonly lua: string
+    readonly numberOfKeys: number | ((...params: Params) => number)
+    readonly bytes?: boolean
+    readonly result: (reply: R) => Result
+  }
+): Script<Params, Result> => {
+  const count = options.numberOfKeys
+  return {
+    name: options.name,
+    lua: options.lua,
+    sha: Crypto.createHash("sha1").update(options.lua).digest("hex"),
+    params: f,
+    numberOfKeys: typeof count === "number" ? () => count : count,
+    bytes: options.bytes === true,
+    result: options.result
+  }
+}
+
+/**
+ * Builds the service from the parts that differ between implementations.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Omit<RedisService, "eval">): RedisService => {
+  const asScriptError = (name: string) => (error: RedisError) =>
+    error.reason === "reply"
+      ? new RedisError({
+        reason: "script",
+        command: name,
+        code: error.code,
+        message: `script ${name}: ${error.message}`,
+        cause: error.cause
+      })
+      : error
+
+  return {
+    ...options,
+    eval: <Params extends ReadonlyArray<unknown>, Result>(self: Script<Params, Result>) => {
+      const send = (self.bytes ? options.sendBytes : options.send) as RedisService["send"] // replies are typed by `result`
+      const toScriptError = asScriptError(self.name)
+      return (...params: Params): Effect.Effect<Result, RedisError> =>
+        Effect.suspend(() => {
+          const args = self.params(...params)
+          const keys = self.numberOfKeys(...params)
+          return send<never>("EVALSHA", self.sha, keys, ...args).pipe(
+            Effect.catchIf(
+              (error) => error.code === "NOSCRIPT",
+              () => send<never>("EVAL", self.lua, keys, ...args)
+            ),
+            Effect.mapBoth({ onSuccess: self.result, onFailure: toScriptError })
+          )
+        })
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * The names of RQ's keys. Nothing else in the project spells one.
+ *
+ * A constant that ends in `:` declares the family of all keys that begin with it (see `Redis`).
+ *
+ * @internal
+ */
+
+/** Set of the keys of all queues that were ever used. */
+export const queues = "rq:queues"
+
+/** Families, as scripts declare them. */
+export const family = {
+  job: "rq:job:",
+  queue: "rq:queue:",
+  scheduled: "rq:scheduled:",
+  started: "rq:wip:",
+  finished: "rq:finished:",
+  failed: "rq:failed:",
+  deferred: "rq:deferred:",
+  canceled: "rq:canceled:",
+  results: "rq:results:",
+  executions: "rq:executions:",
+  execution: "rq:execution:",
+  worker: "rq:worker:",
+  workers: "rq:workers:",
+  schedulerLock: "rq:scheduler-lock:"
+} as const
+
+/** List of job ids, head = next to run. Also the member that stands for the queue in {@link queues}. */
+export const queue = (name: string): string => family.queue + name
+
+/** The name of the queue behind a member of {@link queues}, or undefined when the member is no queue's key. */
+export const queueName = (key: string): string | undefined =>
+  key.startsWith(family.queue) ? key.slice(family.queue.length) : undefined
+
+/** Hash of one job. */
+export const job = (id: string): string => family.job + id
+
+/** Sorted set of job ids by due time, in seconds. */
+export const scheduled = (queueName: string): string => family.scheduled + queueName
+
+/** Sorted set of `job id:execution id` by the time at which the execution counts as abandoned (StartedJobRegistry). */
+export const started = (queueName: string): string => family.started + queueName
+
+/** Sorted set of job ids by the time at which they expire (FinishedJobRegistry). */
+export const finished = (queueName: string): string => family.finished + queueName
+
+/** Sorted set of job ids by the time at which they expire (FailedJobRegistry). */
+export const failed = (queueName: string): string => family.failed + queueName
+
+/** Sorted set of job ids that wait for other jobs. */
+export const deferred = (queueName: string): string => family.deferred + queueName
+
+/** Sorted set of canceled job ids. */
+export const canceled = (queueName: string): string => family.canceled + queueName
+
+/** Stream of a job's outcomes. */
+export const results = (jobId: string): string => family.results + jobId
+
+/** Sorted set of the ids of a job's executions. */
+export const executions = (jobId: string): string => family.executions + jobId
+
+/** Hash of one execution. */
+export const execution = (jobId: string, executionId: string): string => `${family.execution}${jobId}:${executionId}`
+
+/** Set of the keys of all workers. */
+export const workers = "rq:workers"
+
+/** Set of the keys of the workers that listen on a queue. */
+export const workersOf = (queueName: string): string => family.workers + queueName
+
+/** Hash of one worker. Also the member that stands for it in {@link workers}. */
+export const worker = (name: string): string => family.worker + name
+
+/** Channel on which a worker takes commands. */
+export const workerChannel = (name: string): string => `rq:pubsub:${name}`
+
+/** String: the name of the scheduler that leads the queue. */
+export const schedulerLock = (queueName: string): string => family.schedulerLock + queueName
+
+/** Hash of one scheduler (RQ 2.10). */
+export const scheduler = (name: string): string => `rq:scheduler:${name}`
+
+/** String whose existence suspends all workers. */
+export const suspended = "rq:suspended"
+
+/*
+ * Keys of effect-rq's own, which RQ neither reads nor writes.
+ */
+
+/**
+ * Families of our own, as scripts declare them. They are kept apart from RQ's families by their first word, so that no
+ * name of a queue or a worker can make one of them look like one of RQ's keys.
+ */
+export const ownFamily = {
+  /** `handover:<queue>:<worker>`: ids that were moved to a waiting worker and are not started yet. */
+  handover: "rq:effect:handover:",
+  /** `handovers:<queue>`: sorted set of workers with a handover list, by the time at which they count as dead. */
+  handovers: "rq:effect:handovers:",
+  /** `first_seen:<id>`: when a due job without a usable hash was first seen. */
+  firstSeen: "rq:effect:first_seen:",
+  /** `maintenance:<queue>`: exists while somebody has looked after the queue within the interval. */
+  maintenance: "rq:effect:maintenance:",
+  /** `lock:<name>`: locks of applications. */
+  lock: "rq:effect:lock:"
+} as const
+
+export const handover = (queueName: string, workerName: string): string =>
+  `${ownFamily.handover}${queueName}:${workerName}`
+
+export const handovers = (queueName: string): string => ownFamily.handovers + queueName
+
+export const maintenance = (queueName: string): string => ownFamily.maintenance + queueName
+
+export const lock = (name: string): string => ownFamily.lock + name
+
+/** Channel that tells schedulers of a queue what they would otherwise see at their next tick. */
+export const schedulerChannel = (queueName: string): string => `rq:effect:scheduler:${queueName}`
