@@ -1,0 +1,209 @@
+/**
+ * Job groups: the definitions that one worker can run, and the handlers for them.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import * as Job from "./Job.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("effect-rq/JobGroup")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * What a job does: a function from its payload to an Effect.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type HandlerFn<J extends Job.Any, R = unknown> = (
+  payload: Job.Payload<J>
+) => Effect.Effect<Job.Success<J>, Job.Failure<J>, R>
+
+/**
+ * The handlers for every job of a group, by the name of the job.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type HandlersFrom<Jobs extends Job.Any> = {
+  readonly [J in Jobs as J["name"]]: HandlerFn<J, any>
+}
+
+/**
+ * What the handlers require.
+ *
+ * @since 0.1.0
+ * @category type-level
+ */
+export type HandlersContext<Handlers> = {
+  readonly [K in keyof Handlers]: Handlers[K] extends (payload: never) => Effect.Effect<infer _A, infer _E, infer R> ? R
+    : never
+}[keyof Handlers]
+
+/**
+ * Says in a type that there is a handler for the job of this name.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Handler<in out Name extends string> {
+  readonly _: unique symbol
+  readonly name: Name
+}
+
+/**
+ * What a worker that runs these jobs requires.
+ *
+ * @since 0.1.0
+ * @category type-level
+ */
+export type ToHandlers<Jobs extends Job.Any> = Jobs extends Job.Any ? Handler<Jobs["name"]> : never
+
+/**
+ * A handler with the services that it was given.
+ *
+ * @internal
+ */
+export interface Registered {
+  readonly handler: (payload: unknown) => Effect.Effect<unknown, unknown, unknown>
+  readonly context: Context.Context<never>
+}
+
+/**
+ * @internal
+ */
+export const handlerTag = <Name extends string>(name: Name): Context.Tag<Handler<Name>, Registered> =>
+  Context.GenericTag<Handler<Name>, Registered>(`effect-rq/JobGroup/Handler/${name}`)
+
+/**
+ * A group of job definitions with distinct names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface JobGroup<in out Jobs extends Job.Any> extends Pipeable {
+  readonly [TypeId]: TypeId
+  readonly jobs: ReadonlyMap<string, Jobs>
+  /** A group with further jobs. */
+  readonly add: <const More extends ReadonlyArray<Job.Any>>(...jobs: More) => JobGroup<Jobs | More[number]>
+  /** A group with the jobs of other groups. */
+  readonly merge: <const Groups extends ReadonlyArray<Any>>(
+    ...groups: Groups
+  ) => JobGroup<Jobs | JobsOf<Groups[number]>>
+  /**
+   * The handlers of all jobs of the group as a Layer. A handler that is missing, or takes or gives the wrong type, is
+   * a type error. The handlers may be built by an Effect, in the scope of the Layer.
+   */
+  readonly toLayer: <Handlers extends HandlersFrom<Jobs>, EX = never, RX = never>(
+    build: Handlers | Effect.Effect<Handlers, EX, RX>
+  ) => Layer.Layer<ToHandlers<Jobs>, EX, Exclude<RX, Scope.Scope> | HandlersContext<Handlers>>
+}
+
+/**
+ * Any group.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Any {
+  readonly [TypeId]: TypeId
+  readonly jobs: ReadonlyMap<string, Job.Any>
+}
+
+/**
+ * The jobs of a group.
+ *
+ * @since 0.1.0
+ * @category type-level
+ */
+export type JobsOf<Group> = Group extends JobGroup<infer Jobs> ? Jobs : never
+
+/**
+ * Whether something is a group of jobs.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isJobGroup = (u: unknown): u is Any => Predicate.hasProperty(u, TypeId)
+
+/**
+ * Makes a group. Throws a `Job.InvalidJobError` at once when two jobs have the same name, since that is a mistake in
+ * the program.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Job, JobGroup } from "effect-rq"
+ *
+ * const Greet = Job.make("app.greet", { payload: { name: Schema.String }, success: Schema.String })
+ * const Cleanup = Job.make("app.cleanup")
+ *
+ * export const Jobs = JobGroup.make(Greet, Cleanup)
+ *
+ * export const Handlers = Jobs.toLayer({
+ *   "app.greet": ({ name }) => Effect.succeed(`Hello, ${name}`),
+ *   "app.cleanup": () => Effect.log("cleaning up")
+ * })
+ * ```
+ */
+export const make = <const Jobs extends ReadonlyArray<Job.Any>>(...jobs: Jobs): JobGroup<Jobs[number]> => {
+  const byName = new Map<string, Job.Any>()
+  for (const job of jobs) {
+    const other = byName.get(job.name)
+    if (other !== undefined && other !== job) {
+      throw new Job.InvalidJobError({
+        job: job.name,
+        field: "name",
+        message: `two jobs of a group are named ${JSON.stringify(job.name)}, give one of them another name`
+      })
+    }
+    byName.set(job.name, job)
+  }
+  const self = Object.create(Proto)
+  self.jobs = byName
+  return self
+}
+
+const Proto = {
+  [TypeId]: TypeId,
+  pipe() {
+    return pipeArguments(this, arguments)
+  },
+  add(this: Any, ...jobs: ReadonlyArray<Job.Any>) {
+    return make(...this.jobs.values(), ...jobs)
+  },
+  merge(this: Any, ...groups: ReadonlyArray<Any>) {
+    return make(...this.jobs.values(), ...groups.flatMap((group) => Array.from(group.jobs.values())))
+  },
+  toLayer(
+    this: Any,
+    build: HandlersFrom<Job.Any> | Effect.Effect<HandlersFrom<Job.Any>, unknown, unknown>
+  ): Layer.Layer<never, unknown, unknown> {
+    return Layer.scopedContext(Effect.gen(this, function*() {
+      const context = yield* Effect.context<never>()
+      const handlers = Effect.isEffect(build) ? yield* build : build
+      const services = new Map<string, unknown>()
+      for (const name of this.jobs.keys()) {
+        const registered: Registered = { handler: handlers[name]!, context }
+        services.set(handlerTag(name).key, registered)
+      }
+      return Context.unsafeMake(services)
+    }))
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Edge `claim`: queued -> started. The id leaves the list and enters the started registry in the same step.
+ *
+ * Ids that were handed over to this worker come first (see `handover` in `wire/keys`). What of them doesn't fit in the
+ * free slots goes back to the front of its queue.
+ *
+ * An id whose job is gone, or is not queued any more, is dropped: it was canceled, has expired, or stands in the list
+ * twice.
+ *
+ * @internal
+ */
+
+/** The started job's row as the script returns it. */
+export type ClaimedRow = readonly [
+  queue: Uint8Array,
+  id: Uint8Array,
+  execution: Uint8Array,
+  data: Uint8Array | null,
+  timeout: Uint8Array | null,
+  enqueuedAt: Uint8Array | null,
+  dueAt: Uint8Array | null
+]
+
+export interface Claimed {
+  readonly queue: string
+  readonly id: string
+  readonly execution: string
+  readonly data: Uint8Array
+  /** Seconds, -1 for ever. */
+  readonly timeout: number | undefined
+  readonly enqueuedAt: string | undefined
+  /** When it was due, in Unix seconds, of a job that was scheduled. */
+  readonly dueAt: number | undefined
+}
+
+const text = (bytes: Uint8Array | null): string | undefined =>
+  bytes === null || bytes.length === 0 ? undefined : decoder.decode(bytes)
+
+const decoder = new TextDecoder()
+
+export const readClaimed = (row: ClaimedRow): Claimed => {
+  const timeout = Number(text(row[4]))
+  const dueAt = Number(text(row[6]))
+  return {
+    queue: decoder.decode(row[0]),
+    id: decoder.decode(row[1]),
+    execution: decoder.decode(row[2]),
+    data: row[3] ?? new Uint8Array(),
+    timeout: Number.isFinite(timeout) ? timeout : undefined,
+    enqueuedAt: text(row[5]),
+    dueAt: Number.isFinite(dueAt) ? dueAt : undefined
+  }
+}
+
+/** The fields of a job's hash that a worker needs, in the order of {@link ClaimedRow}. */
+export const luaClaimedFields = `"data", "timeout", "enqueued_at", "due_at"`
+
+export const luaClaim = `
+local claimed = {}
+
+local function start(queue, id)
+  local key = JOB .. id
+  local job = redis.pcall("HMGET", key, "status", ${luaClaimedFields})
+  if job.err or not (job[1] or job[2]) then return end
+  if job[1] and job[1] ~= "queued" then return end
+  local execution = EXECUTION_PREFIX .. string.format("%08x", COUNTER)
+  COUNTER = COUNTER + 1
+  redis.call("HSET", key, "status", "started", "started_at", NOW_DATE, "worker_name", WORKER)
+  redis.call("PERSIST", key)
+  redis.call("ZADD", STARTED .. queue, ABANDONED_AT, id .. ":" .. execution)
+  claimed[#claimed + 1] = { queue, id, execution, job[2], job[3], job[4], job[5] }
+end
+
+-- Starts at most \`want\` jobs of one list. False when the list gave less than it was asked for.
+local function claimFrom(list, queue, want)
+  while #claimed < want do
+    local ids = redis.call("LPOP", list, want - #claimed)
+    if not ids then return false end
+    for i = 1, #ids do start(queue, ids[i]) end
+  end
+  return true
+end
+
+-- Returns whether a queue may hold more.
+local function claim(queues, want, handedOver)
+  if handedOver then
+    for i = 1, #queues do
+      local list = HANDOVER .. queues[i] .. ":" .. WORKER
+      claimFrom(list, queues[i], want)
+      while redis.call("LMOVE", list, QUEUE .. queues[i], "RIGHT", "LEFT") do end
+    end
+  end
+  for i = 1, #queues do
+    if #claimed >= want then return true end
+    if claimFrom(QUEUE .. queues[i], queues[i], want) then return true end
+  end
+  return false
+end
+`

@@ -1,0 +1,52 @@
+/**
+ * What the edges of a started job have in common: the keys they touch, and the fence.
+ *
+ * A started job is a member `job id:execution id` of the started registry. Whoever takes the member out ends the
+ * execution; anyone who comes later finds it gone and has no effect. The status is looked at as well, because Python's
+ * cancel and delete leave our member behind.
+ *
+ * @internal
+ */
+import type * as Redis from "../Redis.js"
+import * as keys from "../wire/keys.js"
+
+/** One run of one job by one worker. */
+export interface Execution {
+  readonly queue: string
+  readonly id: string
+  readonly execution: string
+}
+
+/** The families that every script below declares, in this order. */
+export const executionKeys: ReadonlyArray<Redis.Arg> = [
+  keys.family.job,
+  keys.family.queue,
+  keys.family.started,
+  keys.family.finished,
+  keys.family.failed,
+  keys.family.results,
+  keys.family.executions,
+  keys.family.execution,
+  keys.ownFamily.handover
+]
+
+export const luaExecution = `
+local JOB, QUEUE, STARTED, FINISHED, FAILED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local RESULTS, EXECUTIONS, EXECUTION, HANDOVER = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+
+-- Takes the execution out. Returns the wanted fields of its job, or nil when it is not the current one any more.
+local function takeOut(queue, id, execution, ...)
+  if redis.call("ZREM", STARTED .. queue, id .. ":" .. execution) == 0 then return nil end
+  redis.call("DEL", EXECUTIONS .. id, EXECUTION .. id .. ":" .. execution)
+  local job = redis.pcall("HMGET", JOB .. id, "status", ...)
+  if job[1] ~= "started" then return nil end
+  return job
+end
+
+-- A lifetime as RQ stores it: whole seconds, -1 for ever, empty or absent for the default.
+local function lifetime(text, default)
+  local seconds = tonumber(text or "")
+  if not seconds then return default end
+  return math.floor(seconds)
+end
+`

@@ -1,0 +1,116 @@
+/**
+ * Edge `heartbeat`: started -> started, for all that one worker runs, and the beat of the worker itself.
+ *
+ * An execution that is not the current one any more is refused: its worker interrupts it. RQ's keys of an execution are
+ * written here and not at the start, so that short jobs are spared them.
+ *
+ * The counters are totals, not increments, so that a beat may be repeated. A worker that Redis has forgotten (it was
+ * away for longer than its lifetime) is registered anew.
+ *
+ * @internal
+ */
+import * as Redis from "../Redis.js"
+import * as keys from "../wire/keys.js"
+import type { Execution } from "./execution.js"
+
+export interface HeartbeatParams {
+  readonly worker: string
+  readonly queues: ReadonlyArray<string>
+  /** Now, in Unix seconds as text. */
+  readonly now: string
+  /** Now, as RQ writes dates. */
+  readonly nowDate: string
+  /** For how many seconds from now an execution and the worker's handover lists count as alive. */
+  readonly aliveSeconds: number
+  /** For how many seconds from now the worker itself is remembered. */
+  readonly workerTtl: number
+  /** Field, value, ... of the worker's hash at its birth. */
+  readonly birth: ReadonlyArray<string>
+  /** Field, value, ... of the worker's hash that change. */
+  readonly state: ReadonlyArray<string>
+  /** The id of the job that is shown as the current one, or empty for none. */
+  readonly currentJob: string
+  readonly executions: ReadonlyArray<Execution & { readonly startedAt: string }>
+}
+
+export const heartbeat = Redis.script(
+  (params: HeartbeatParams) => [
+    keys.worker(params.worker),
+    keys.workers,
+    keys.family.workers,
+    keys.ownFamily.handovers,
+    keys.family.job,
+    keys.family.started,
+    keys.family.executions,
+    keys.family.execution,
+    params.worker,
+    params.now,
+    params.nowDate,
+    params.aliveSeconds,
+    params.workerTtl,
+    params.currentJob,
+    keys.worker(params.worker),
+    params.birth.length,
+    ...params.birth,
+    params.state.length,
+    ...params.state,
+    params.queues.length,
+    ...params.queues,
+    ...params.executions.flatMap((execution) => [
+      execution.queue,
+      execution.id,
+      execution.execution,
+      execution.startedAt
+    ])
+  ],
+  {
+    name: "heartbeat",
+    numberOfKeys: 8,
+    lua: `
+local key, JOB, STARTED, EXECUTIONS, EXECUTION = KEYS[1], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local worker, now, nowDate, alive, ttl, current, member = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
+local at = 8
+local function rest()
+  local count = tonumber(ARGV[at])
+  local items = {}
+  for i = 1, count do items[i] = ARGV[at + i] end
+  at = at + 1 + count
+  return items
+end
+local birth, state, queues = rest(), rest(), rest()
+
+if redis.call("EXISTS", key) == 0 then
+  redis.call("HSET", key, unpack(birth))
+  redis.call("SADD", KEYS[2], member)
+  for i = 1, #queues do redis.call("SADD", KEYS[3] .. queues[i], member) end
+end
+redis.call("HSET", key, "last_heartbeat", nowDate, unpack(state))
+if current == "" then redis.call("HDEL", key, "current_job") else redis.call("HSET", key, "current_job", current) end
+redis.call("EXPIRE", key, ttl)
+
+local aliveUntil = string.format("%.3f", tonumber(now) + alive)
+for i = 1, #queues do redis.call("ZADD", KEYS[4] .. queues[i], aliveUntil, worker) end
+
+local isCurrent = {}
+for i = at, #ARGV, 4 do
+  local queue, id, execution, startedAt = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local started, job = STARTED .. queue, JOB .. id
+  local status = redis.call("ZSCORE", started, id .. ":" .. execution) and redis.call("HGET", job, "status")
+  if status == "started" then
+    redis.call("ZADD", started, "XX", aliveUntil, id .. ":" .. execution)
+    redis.call("HSET", job, "last_heartbeat", nowDate)
+    local hash, all = EXECUTION .. id .. ":" .. execution, EXECUTIONS .. id
+    redis.call("HSET", hash, "id", execution, "created_at", startedAt, "last_heartbeat", now)
+    redis.call("EXPIRE", hash, alive)
+    redis.call("ZADD", all, string.format("%.3f", tonumber(now) + alive + 60), execution)
+    redis.call("EXPIRE", all, alive + 60)
+    isCurrent[#isCurrent + 1] = 1
+  else
+    isCurrent[#isCurrent + 1] = 0
+  end
+end
+return isCurrent
+`,
+    result: (isCurrent: ReadonlyArray<number>): ReadonlyArray<boolean> => isCurrent.map((one) => one === 1)
+  }
+)

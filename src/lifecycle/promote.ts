@@ -1,0 +1,191 @@
+/**
+ * Edge `promote`: scheduled -> queued, and the beat of the scheduler that walks it.
+ *
+ * For each queue the script first checks that the lock still holds the caller's token. Only then does it prolong the
+ * lease and move what is due: a scheduler that was paused past its lease can neither promote nor prolong.
+ *
+ * An id is promoted when its job is `scheduled`. An id whose hash is missing or says otherwise is left alone for a
+ * while and dropped after that: Python producers write the sorted set before the hash, so it may be about to come.
+ *
+ * @internal
+ */
+import * as Redis from "../Redis.js"
+import * as keys from "../wire/keys.js"
+import { luaLease } from "./lease.js"
+
+/** For how many seconds a due id without a scheduled job is left in place before it is dropped. */
+export const graceSeconds = 60
+
+export interface PromoteParams {
+  readonly scheduler: string
+  readonly queues: ReadonlyArray<string>
+  /** Now, in Unix seconds as text. */
+  readonly now: string
+  /** Now, as RQ writes dates. */
+  readonly nowDate: string
+  readonly leaseMillis: number
+  /** How many ids of each queue to look at, at most. */
+  readonly limit: number
+  /** How many ids at the head of each queue to pass over: those of which the last call said that they are held back. */
+  readonly skip: number
+}
+
+/** The queue was promoted from. */
+export interface Promoted {
+  readonly _tag: "Promoted"
+  readonly queue: string
+  /** In order of due time. */
+  readonly ids: ReadonlyArray<string>
+  /** Due time of the first promoted id, in Unix seconds. */
+  readonly firstDue: number | undefined
+  /** Ids that were dropped because no scheduled job belongs to them. */
+  readonly dropped: number
+  /** Due ids that wait for their job to appear. */
+  readonly heldBack: number
+  /** Due time of the next id that is not due yet, in Unix seconds. */
+  readonly nextDue: number | undefined
+  /** Whether more is due than the limit let through. */
+  readonly more: boolean
+}
+
+/** The lock is not the caller's: nothing was done for this queue. */
+export interface NotHeld {
+  readonly _tag: "NotHeld"
+  readonly queue: string
+}
+
+/** A key of the queue holds a foreign type: the lease was prolonged, nothing was promoted. */
+export interface WrongType {
+  readonly _tag: "WrongType"
+  readonly queue: string
+  readonly message: string
+}
+
+const keysBeforeQueues = 3
+
+export const promote = Redis.script(
+  (params: PromoteParams) => {
+    const out: Array<Redis.Arg> = [keys.scheduler(params.scheduler), keys.family.job, keys.ownFamily.firstSeen]
+    for (const queue of params.queues) {
+      out.push(keys.schedulerLock(queue), keys.scheduled(queue), keys.queue(queue))
+    }
+    out.push(
+      params.scheduler,
+      params.now,
+      params.nowDate,
+      params.leaseMillis,
+      params.limit,
+      params.skip,
+      graceSeconds
+    )
+    return out
+  },
+  {
+    name: "promote",
+    numberOfKeys: (params) => keysBeforeQueues + 3 * params.queues.length,
+    lua: `${luaLease}
+local jobs, firstSeen = KEYS[2], KEYS[3]
+local token, now, nowDate, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local limit, skip, grace = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+
+-- An id that no scheduled job belongs to: true once it has been seen for longer than the grace.
+local function overdue(id)
+  local seen = firstSeen .. id
+  redis.call("SET", seen, now, "EX", grace * 10, "NX")
+  return tonumber(now) - tonumber(redis.call("GET", seen)) > grace
+end
+
+local function promoteDue(scheduled, queue)
+  local due = redis.call("ZRANGEBYSCORE", scheduled, "-inf", now, "WITHSCORES", "LIMIT", skip, limit)
+  local ids, toRemove, dropped, held, firstDue = {}, {}, 0, 0, ""
+  local toBack = {}
+  for i = 1, #due, 2 do
+    local id = due[i]
+    local key = jobs .. id
+    -- pcall: a foreign key of another type under the job's name must not stop the others half way
+    local job = redis.pcall("HMGET", key, "status", "enqueue_at_front", "ttl", "enqueue_at_front_on_retry", "ended_at")
+    if job[1] == "scheduled" then
+      redis.call("HSET", key, "status", "queued", "enqueued_at", nowDate, "due_at", due[i + 1])
+      local ttl = tonumber(job[3] or "")
+      if ttl and ttl >= 1 then redis.call("EXPIRE", key, math.floor(ttl)) end
+      if job[2] == "1" or (job[4] == "1" and job[5] and job[5] ~= "") then
+        redis.call("LPUSH", queue, id)
+      else
+        toBack[#toBack + 1] = id
+      end
+      if firstDue == "" then firstDue = due[i + 1] end
+      ids[#ids + 1] = id
+      toRemove[#toRemove + 1] = id
+    elseif overdue(id) then
+      toRemove[#toRemove + 1] = id
+      dropped = dropped + 1
+    else
+      held = held + 1
+    end
+  end
+  if #toBack > 0 then redis.call("RPUSH", queue, unpack(toBack)) end
+  if #toRemove > 0 then redis.call("ZREM", scheduled, unpack(toRemove)) end
+  local nextDue = redis.call("ZRANGEBYSCORE", scheduled, "(" .. now, "+inf", "WITHSCORES", "LIMIT", 0, 1)
+  return { 1, ids, firstDue, dropped, held, nextDue[2] or "", #due == 2 * limit and 1 or 0 }
+end
+
+local held, out = false, {}
+for at = ${keysBeforeQueues + 1}, #KEYS, 3 do
+  local lock, scheduled, queue = KEYS[at], KEYS[at + 1], KEYS[at + 2]
+  if prolongLease(lock, token, lease) then
+    held = true
+    local zset, list = redis.call("TYPE", scheduled)["ok"], redis.call("TYPE", queue)["ok"]
+    if (zset == "zset" or zset == "none") and (list == "list" or list == "none") then
+      out[#out + 1] = promoteDue(scheduled, queue)
+    else
+      out[#out + 1] = { 2, scheduled .. " holds a " .. zset .. ", " .. queue .. " a " .. list }
+    end
+  else
+    out[#out + 1] = { 0 }
+  end
+end
+if held and redis.call("EXISTS", KEYS[1]) == 1 then
+  redis.call("HSET", KEYS[1], "last_heartbeat", nowDate)
+  redis.call("EXPIRE", KEYS[1], 61)
+end
+return out
+`,
+    result: (reply: ReadonlyArray<Row>) => (queues: ReadonlyArray<string>) =>
+      reply.map((row, index) => read(queues[index]!, row))
+  }
+)
+
+type Row =
+  | readonly [status: 0]
+  | readonly [status: 2, message: string]
+  | readonly [
+    status: 1,
+    ids: ReadonlyArray<string>,
+    firstDue: string,
+    dropped: number,
+    heldBack: number,
+    nextDue: string,
+    more: number
+  ]
+
+const seconds = (score: string): number | undefined => score === "" ? undefined : Number(score)
+
+const read = (queue: string, row: Row): Promoted | NotHeld | WrongType => {
+  switch (row[0]) {
+    case 0:
+      return { _tag: "NotHeld", queue }
+    case 2:
+      return { _tag: "WrongType", queue, message: row[1] }
+    case 1:
+      return {
+        _tag: "Promoted",
+        queue,
+        ids: row[1],
+        firstDue: seconds(row[2]),
+        dropped: row[3],
+        heldBack: row[4],
+        nextDue: seconds(row[5]),
+        more: row[6] === 1
+      }
+  }
+}

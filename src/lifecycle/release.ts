@@ -1,0 +1,19 @@
+/**
+ * Edge `release`: started -> queued, at the front. Without effect for an execution that is not the current one.
+ *
+ * @internal
+ */
+
+export const luaRelease = `
+local function toQueued(queue, id)
+  redis.call("HSET", JOB .. id, "status", "queued", "worker_name", "")
+  redis.call("HDEL", JOB .. id, "started_at")
+  redis.call("LPUSH", QUEUE .. queue, id)
+end
+
+local function release(queue, id, execution)
+  if not takeOut(queue, id, execution) then return 0 end
+  toQueued(queue, id)
+  return 1
+end
+`

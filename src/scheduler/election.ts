@@ -1,0 +1,89 @@
+/**
+ * How schedulers become and stop being the leader of a queue. The edge `promote` prolongs the lease in between.
+ *
+ * @internal
+ */
+import { luaLease } from "../lifecycle/lease.js"
+import * as Redis from "../Redis.js"
+import * as keys from "../wire/keys.js"
+
+/** What a scheduler's hash lives for without a beat, in seconds, as RQ 2.10 has it. */
+export const schedulerTtl = 61
+
+export interface ElectParams {
+  readonly scheduler: string
+  readonly queues: ReadonlyArray<string>
+  readonly leaseMillis: number
+  /** Field, value, ... of the scheduler's hash. */
+  readonly birth: ReadonlyArray<string>
+  /** Now, as RQ writes dates. */
+  readonly nowDate: string
+}
+
+export type Elected =
+  | { readonly _tag: "Leading"; readonly queue: string }
+  | {
+    readonly _tag: "Led"
+    readonly queue: string
+    readonly by: string
+    /** When the leader's lease lapses unless it is renewed, in milliseconds from now; undefined when it never does. */
+    readonly lapsesIn: number | undefined
+  }
+
+/** Tries to take the lock of each queue. May be repeated: a lock that is ours already is renewed. */
+export const elect = Redis.script(
+  (params: ElectParams) => [
+    keys.scheduler(params.scheduler),
+    ...params.queues.map(keys.schedulerLock),
+    params.scheduler,
+    params.leaseMillis,
+    params.nowDate,
+    ...params.birth
+  ],
+  {
+    name: "elect",
+    numberOfKeys: (params) => 1 + params.queues.length,
+    lua: `${luaLease}
+local token, lease = ARGV[1], ARGV[2]
+if redis.call("EXISTS", KEYS[1]) == 0 then redis.call("HSET", KEYS[1], unpack(ARGV, 4)) end
+redis.call("HSET", KEYS[1], "last_heartbeat", ARGV[3])
+redis.call("EXPIRE", KEYS[1], ${schedulerTtl})
+local out = {}
+for i = 2, #KEYS do
+  local taken, holder, lapses = takeLease(KEYS[i], token, lease)
+  out[#out + 1] = taken and { 1 } or { 0, holder, lapses }
+end
+return out
+`,
+    result:
+      (rows: ReadonlyArray<readonly [1] | readonly [0, string, number]>) =>
+      (queues: ReadonlyArray<string>): ReadonlyArray<Elected> =>
+        rows.map((row, index) =>
+          row[0] === 1
+            ? { _tag: "Leading", queue: queues[index]! }
+            : { _tag: "Led", queue: queues[index]!, by: row[1], lapsesIn: row[2] < 0 ? undefined : row[2] }
+        )
+  }
+)
+
+/** Gives up the locks that are ours, tells the others so, and removes the scheduler's hash. May be repeated. */
+export const resign = Redis.script(
+  (params: { readonly scheduler: string; readonly queues: ReadonlyArray<string> }) => [
+    keys.scheduler(params.scheduler),
+    ...params.queues.flatMap((queue) => [keys.schedulerLock(queue), keys.schedulerChannel(queue)]),
+    params.scheduler
+  ],
+  {
+    name: "resign",
+    numberOfKeys: (params) => 1 + 2 * params.queues.length,
+    lua: `${luaLease}
+local released = 0
+for i = 2, #KEYS, 2 do
+  if endLease(KEYS[i], ARGV[1], KEYS[i + 1]) then released = released + 1 end
+end
+redis.call("DEL", KEYS[1])
+return released
+`,
+    result: (released: number): number => released
+  }
+)

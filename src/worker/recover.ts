@@ -1,0 +1,39 @@
+/**
+ * What Redis holds for a worker: every started execution of it with the fields that it needs to run it. Asked after a
+ * turn whose reply was lost, so that what that turn claimed is run now and not when it counts as abandoned.
+ *
+ * @internal
+ */
+import { type ClaimedRow, luaClaimedFields, readClaimed } from "../lifecycle/claim.js"
+import * as Redis from "../Redis.js"
+import * as keys from "../wire/keys.js"
+
+export const recover = Redis.script(
+  (params: { readonly executionPrefix: string; readonly queues: ReadonlyArray<string> }) => [
+    keys.family.started,
+    keys.family.job,
+    params.executionPrefix,
+    ...params.queues
+  ],
+  {
+    name: "recover",
+    numberOfKeys: 2,
+    bytes: true,
+    lua: `
+local prefix, mine = ARGV[1], {}
+for i = 2, #ARGV do
+  local queue = ARGV[i]
+  local members = redis.call("ZRANGE", KEYS[1] .. queue, 0, -1)
+  for j = 1, #members do
+    local id, execution = string.match(members[j], "^(.*):([^:]*)$")
+    if id and string.sub(execution, 1, #prefix) == prefix then
+      local job = redis.pcall("HMGET", KEYS[2] .. id, ${luaClaimedFields})
+      if not job.err then mine[#mine + 1] = { queue, id, execution, job[1], job[2], job[3], job[4] } end
+    end
+  end
+end
+return mine
+`,
+    result: (rows: ReadonlyArray<ClaimedRow>) => rows.map(readClaimed)
+  }
+)

@@ -1,0 +1,96 @@
+/**
+ * How a worker enters and leaves RQ's sets of workers. In between, the edge `heartbeat` keeps it there.
+ *
+ * @internal
+ */
+import * as Redis from "../Redis.js"
+import * as keys from "../wire/keys.js"
+
+/** For how many seconds a worker's hash is kept after its death, as RQ does. */
+const deathTtl = 60
+
+/** True when the worker is registered now; false when another one of this name is alive. May be repeated. */
+export const register = Redis.script(
+  (params: {
+    readonly worker: string
+    readonly queues: ReadonlyArray<string>
+    readonly now: string
+    readonly aliveSeconds: number
+    readonly ttl: number
+    /** A mark of this very process, so that a repeated call finds itself. */
+    readonly incarnation: string
+    readonly birth: ReadonlyArray<string>
+  }) => [
+    keys.worker(params.worker),
+    keys.workers,
+    keys.family.workers,
+    keys.ownFamily.handovers,
+    keys.worker(params.worker),
+    params.worker,
+    params.now,
+    params.aliveSeconds,
+    params.ttl,
+    params.incarnation,
+    params.queues.length,
+    ...params.queues,
+    ...params.birth
+  ],
+  {
+    name: "register-worker",
+    numberOfKeys: 4,
+    lua: `
+local member, worker, now, alive, ttl, incarnation = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local count = tonumber(ARGV[7])
+local known = redis.call("HMGET", KEYS[1], "birth", "death", "incarnation")
+if known[1] and not known[2] and known[3] ~= incarnation then return 0 end
+redis.call("DEL", KEYS[1])
+redis.call("HSET", KEYS[1], "incarnation", incarnation, unpack(ARGV, 8 + count))
+redis.call("EXPIRE", KEYS[1], ttl)
+redis.call("SADD", KEYS[2], member)
+for i = 1, count do
+  local queue = ARGV[7 + i]
+  redis.call("SADD", KEYS[3] .. queue, member)
+  redis.call("ZADD", KEYS[4] .. queue, string.format("%.3f", now + alive), worker)
+end
+return 1
+`,
+    result: (registered: number): boolean => registered === 1
+  }
+)
+
+/** Leaves the sets, gives back what was handed over and not started, and keeps the hash for a minute. */
+export const unregister = Redis.script(
+  (params: { readonly worker: string; readonly queues: ReadonlyArray<string>; readonly nowDate: string }) => [
+    keys.worker(params.worker),
+    keys.workers,
+    keys.family.workers,
+    keys.ownFamily.handovers,
+    keys.ownFamily.handover,
+    keys.family.queue,
+    keys.worker(params.worker),
+    params.worker,
+    params.nowDate,
+    ...params.queues
+  ],
+  {
+    name: "unregister-worker",
+    numberOfKeys: 6,
+    lua: `
+local key, member, worker, nowDate = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+redis.call("SREM", KEYS[2], member)
+for i = 4, #ARGV do
+  local queue = ARGV[i]
+  redis.call("SREM", KEYS[3] .. queue, member)
+  redis.call("ZREM", KEYS[4] .. queue, worker)
+  while redis.call("LMOVE", KEYS[5] .. queue .. ":" .. worker, KEYS[6] .. queue, "RIGHT", "LEFT") do end
+end
+if redis.call("EXISTS", key) == 1 then
+  redis.call("HSET", key, "death", nowDate, "state", "idle")
+  redis.call("HDEL", key, "current_job")
+  redis.call("EXPIRE", key, ${deathTtl})
+end
+return 1
+`,
+    result: () => undefined
+  }
+)
