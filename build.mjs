@@ -44,7 +44,7 @@ if (fs.existsSync(path.join(root, "src", "cli", "bin.ts"))) {
     platform: "node",
     target: "node20",
     external: ["ioredis", "wasmoon-lua5.1", "./host.js"],
-    legalComments: "none",
+    legalComments: "eof",
     logLevel: "warning",
     chunkNames: "chunks/[hash]",
     // Some of the bundled packages are CommonJS and ask for Node's own modules at run time.
