@@ -1,0 +1,146 @@
+/**
+ * Entries of a job's results stream, `rq:results:<id>`.
+ *
+ * @internal
+ */
+import * as Either from "effect/Either"
+import { Buffer } from "node:buffer"
+import * as Zlib from "node:zlib"
+import * as Bytes from "./bytes.js"
+import * as Wire from "./error.js"
+import * as Fields from "./fields.js"
+import * as Json from "./json.js"
+
+export type ResultType = "successful" | "failed" | "stopped" | "retried" | "maxRetriesExceeded"
+
+/** The numbers that stand for the types. RQ reads `stopped`, but writes `failed` for a stopped job. */
+export const typeCode: { readonly [K in ResultType]: string } = {
+  successful: "1",
+  failed: "2",
+  stopped: "3",
+  retried: "4",
+  maxRetriesExceeded: "5"
+}
+
+const typeByCode: ReadonlyMap<string, ResultType> = new Map([
+  ["1", "successful"],
+  ["2", "failed"],
+  ["3", "stopped"],
+  ["4", "retried"],
+  ["5", "maxRetriesExceeded"]
+])
+
+/** `return_value`: base64 of JSON. undefined is written as null, which is Python's None. */
+export const encodeReturn = (value: unknown): Either.Either<string, Wire.WireError> =>
+  Either.map(
+    Json.stringify(value === undefined ? null : value, "result"),
+    (text) => Buffer.from(text, "utf8").toString("base64")
+  )
+
+/** `exc_string`: base64 of the deflated text. */
+export const encodeException = (text: string): string => Zlib.deflateSync(text).toString("base64")
+
+/** An outcome as it was read. Times are milliseconds since 1970. */
+export interface ResultRecord {
+  /** The id of the entry in its stream. */
+  readonly id: string
+  readonly type: ResultType
+  readonly createdAt: number
+  readonly workerName: string | undefined
+  readonly executionId: string | undefined
+  readonly startedAt: number | undefined
+  readonly endedAt: number | undefined
+  /** undefined when the job returned None, or nothing. */
+  readonly returnValue: unknown
+  /** What went wrong, as text; Python writes a traceback. */
+  readonly excString: string | undefined
+}
+
+/** Reads an entry, whose fields come as name, value, name, value. */
+export const decodeEntry = (
+  id: string,
+  flat: ReadonlyArray<Uint8Array>
+): Either.Either<ResultRecord, Wire.WireError> =>
+  Fields.read(() => {
+    let type: ResultType | undefined
+    let workerName: string | undefined
+    let executionId: string | undefined
+    let startedAt: number | undefined
+    let endedAt: number | undefined
+    let returnValue: unknown
+    let excString: string | undefined
+    Fields.forEach(flat, (field, value) => {
+      switch (field) {
+        case "type": {
+          const code = Bytes.text(value)
+          type = typeByCode.get(code)
+          if (type === undefined) throw Wire.make(field, `${Wire.show(code)} is none of the types 1 to 5`)
+          break
+        }
+        case "worker_name":
+          workerName = Bytes.text(value)
+          break
+        case "execution_id":
+          executionId = Bytes.text(value)
+          break
+        case "execution_started_at":
+          startedAt = Fields.seconds(field, value)
+          break
+        case "execution_ended_at":
+          endedAt = Fields.seconds(field, value)
+          break
+        case "return_value":
+          returnValue = readReturn(field, value)
+          break
+        case "exc_string":
+          excString = readException(field, value)
+          break
+      }
+    })
+    const createdAt = /^(\d+)-\d+$/.exec(id)
+    if (createdAt === null) throw Wire.make("id", `${Wire.show(id)} is no id of a stream's entry`)
+    if (type === undefined) throw Wire.make("type", `missing in the result ${id}: no entry of RQ`)
+    return {
+      id,
+      type,
+      createdAt: Number(createdAt[1]),
+      workerName,
+      executionId,
+      startedAt,
+      endedAt,
+      returnValue,
+      excString
+    }
+  })
+
+const fromBase64 = (field: string, value: Uint8Array): Buffer => {
+  const text = Bytes.text(value)
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw Wire.make(field, `${Wire.show(text)} is not base64`)
+  return Buffer.from(text, "base64")
+}
+
+const readReturn = (field: string, value: Uint8Array): unknown => {
+  const bytes = fromBase64(field, value)
+  if (Bytes.looksPickled(bytes)) {
+    throw Wire.make(
+      field,
+      "was written with Python's pickle, which only Python can read. Give the Python side the JSON serializer"
+    )
+  }
+  const text = Bytes.strictText(bytes)
+  if (text === undefined) throw Wire.make(field, "is not UTF-8. Expected base64 of JSON")
+  const parsed = Json.parse(text, field)
+  if (Either.isLeft(parsed)) throw parsed.left
+  return parsed.right
+}
+
+const readException = (field: string, value: Uint8Array): string => {
+  const inflated = Bytes.inflate(fromBase64(field, value))
+  if (Either.isRight(inflated)) return Bytes.text(inflated.right)
+  throw Wire.make(
+    field,
+    inflated.left === "TooLarge"
+      ? `is more than ${Bytes.maxInflated / 1024 / 1024} MiB`
+      : "can't be inflated. Expected base64 of zlib of UTF-8"
+  )
+}
