@@ -19,10 +19,7 @@
  *
  * They do not reach a layer that is merely built beside it, in the same `Layer.mergeAll` or before it, nor what
  * `Effect.runFork` and the like start outside of the test. So put it at the bottom:
- *
- * ```ts
- * Effect.provide(Main.pipe(Layer.provideMerge(TimeTravel.layer)))
- * ```
+ * `Effect.provide(Main.pipe(Layer.provideMerge(TimeTravel.layer)))`.
  *
  * A layer that stands beside it joins in with a `Layer.provide(TimeTravel.layer)` of its own: layers are built once,
  * so it is the same clock. Provide it in each test and not with `it.layer`, which shares one clock among tests. Within
@@ -200,15 +197,15 @@ export interface Options {
   /**
    * How many steps the fibers may take at one instant while somebody travels, before the travel dies with
    * {@link TimeTravelStuck}. A step is the run of a fiber until it next waits or yields; one that yields because it
-   * ran for long (2,048 operations by default) counts as 32. Default: 2,000,000, which is a few seconds.
+   * ran for long (2,048 operations by default) counts as 128. Default: 4,000,000, which is a few seconds.
    */
   readonly maxSteps?: number | undefined
 }
 
-const defaultMaxSteps = 2_000_000
+const defaultMaxSteps = 4_000_000
 
 /** What a yield forced by the number of operations counts, which makes a step cost about the same time anywhere. */
-const forcedYieldSteps = 32
+const forcedYieldSteps = 128
 
 /** Tasks between two turns of the event loop. */
 const tasksPerTurn = 8192

@@ -36,6 +36,9 @@ const virtual = <A, E>(
 
 const iso = (travel: TimeTravel.TimeTravelService) => Effect.map(travel.now, DateTime.formatIso)
 
+/** Whatever still travelled would be far away after it. */
+const turnOfTheEventLoop = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
+
 const second = 1000
 const day = 24 * 60 * 60 * second
 
@@ -339,6 +342,8 @@ describe("TimeTravel", () => {
         yield* Effect.sleep("7 seconds").pipe(Effect.zipRight(Fiber.interrupt(traveller)), Effect.fork)
         const exit = yield* Fiber.await(traveller)
         assert.isTrue(Exit.isInterrupted(exit))
+        yield* Effect.fork(Effect.sleep("1 second"))
+        yield* turnOfTheEventLoop
         assert.strictEqual(yield* Clock.currentTimeMillis, 7000)
       }))
 
@@ -480,7 +485,7 @@ describe("TimeTravel", () => {
         const chain = async () => {
           for (let i = 0; i < 1000; i++) await Promise.resolve()
           await new Promise<void>((resolve) => process.nextTick(resolve))
-          for (let i = 0; i < 10; i++) await null
+          for (let i = 0; i < 10; i++) await Promise.resolve()
           return "done"
         }
         const fiber = yield* Effect.fork(Effect.andThen(Effect.sleep("1 second"), Effect.promise(chain)))
@@ -557,6 +562,18 @@ describe("TimeTravel", () => {
           assert.strictEqual(yield* Clock.currentTimeMillis, 3601 * second)
         }), TimeTravel.layerWith({ maxSteps: 20_000 }))
     }
+
+    virtual("steps that compute for long count for more", (travel) =>
+      Effect.gen(function*() {
+        let operations = 0
+        const endless = Effect.iterate(0, { while: () => true, body: (n) => Effect.sync(() => ++operations + n) })
+        const fiber = yield* Effect.fork(endless)
+        const exit = yield* Effect.exit(travel.settle)
+        assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+        yield* Fiber.interrupt(fiber)
+        // 20,000 steps of 2,048 operations each would be 40 million
+        assert.isBelow(operations, 1_000_000)
+      }), TimeTravel.layerWith({ maxSteps: 20_000 }))
 
     virtual("many steps are no defect when time passes between them", (travel) =>
       Effect.gen(function*() {
