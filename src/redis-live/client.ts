@@ -1,0 +1,430 @@
+/**
+ * One connection to a server, which connects again by itself until it is closed.
+ *
+ * ioredis carries the protocol, the sockets and the Sentinels. What it leaves unbounded is done here: a call waits for
+ * the connection and for its reply within one deadline, nothing is kept for a server that may never come back, and
+ * nothing is sent twice. The handshake is ours too, because that of ioredis writes to the console and goes on in
+ * database 0 when the database can't be selected.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import { Command, Redis as IORedis } from "ioredis"
+import type { Arg } from "../Redis.js"
+import { RedisError } from "../Redis.js"
+import { clusterConnector } from "./cluster.js"
+import type { ClientOptions } from "./ioredis.js"
+import { backOff, ignore, plain } from "./ioredis.js"
+import type { Monitor } from "./monitor.js"
+import * as Prefix from "./prefix.js"
+import type { Settings } from "./settings.js"
+
+const connectTo = (settings: Settings): ClientOptions => {
+  const tls = settings.tls === undefined ? {} : { tls: settings.tls }
+  const { target } = settings
+  switch (target._tag) {
+    case "Tcp":
+      return { ...target.address, ...tls }
+    case "Socket":
+      return { path: target.path }
+    case "Cluster":
+      return { ...tls, Connector: clusterConnector(settings, target.nodes) }
+    case "Sentinel":
+      return {
+        ...tls,
+        ...(settings.tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: settings.tls }),
+        ...(target.username === undefined ? {} : { sentinelUsername: target.username }),
+        ...(target.password === undefined ? {} : { sentinelPassword: target.password }),
+        sentinels: target.hosts.map((address) => ({ ...address })),
+        name: target.name,
+        sentinelCommandTimeout: settings.connectTimeout,
+        sentinelRetryStrategy: backOff
+      }
+  }
+}
+
+/** The same memory, as ioredis takes it. */
+const toBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+const isReply = (error: Error): boolean => error.name === "ReplyError"
+
+/** The first word of an error reply, where it is a code. */
+const replyCode = (message: string): string => /^[A-Z][A-Z0-9_]*(?= |$)/.exec(message)?.[0] ?? "ERR"
+
+const errorCode = (error: Error | undefined): string =>
+  error !== undefined && "code" in error && typeof error.code === "string" ? error.code : "CLOSED"
+
+/**
+ * What is kept of an error of ioredis: never its `command`, whose arguments hold payloads and, in a handshake, the
+ * password.
+ */
+const asCause = (error: Error | undefined): { readonly cause?: Error } => error === undefined ? {} : { cause: error }
+
+const replyError = (command: string, error: Error): RedisError =>
+  new RedisError({ reason: "reply", command, code: replyCode(error.message), message: error.message })
+
+/** A call on its way: waiting for the connection, sent, or done. */
+export class Call {
+  done = false
+  sent = false
+  /** How often it was refused because the keys live on another node. */
+  moves = 0
+  /** How many replies the connection had brought when it was sent. */
+  replies = 0
+  timer: ReturnType<typeof setTimeout> | undefined
+  constructor(
+    readonly client: Client,
+    readonly name: string,
+    readonly args: ReadonlyArray<Arg>,
+    readonly bytes: boolean,
+    /** Milliseconds that it may block on the server: 0 for ever, undefined when it is no blocking call. */
+    readonly block: number | undefined,
+    // The reply has the type that the caller of `send` names: nobody else knows it.
+    readonly resume: (result: Effect.Effect<any, RedisError>) => void
+  ) {}
+
+  private finish(result: Effect.Effect<unknown, RedisError>): void {
+    if (this.done) return
+    this.done = true
+    clearTimeout(this.timer)
+    if (this.block !== undefined) this.client.blocked.delete(this)
+    this.resume(result)
+  }
+
+  readonly succeed = (reply: unknown): void => {
+    this.client.replies++
+    const { keyPrefix } = this.client.settings
+    this.finish(Effect.succeed(keyPrefix === "" ? reply : Prefix.fromReply(this.name, this.args, reply, keyPrefix)))
+  }
+
+  fail(error: RedisError): void {
+    this.finish(Effect.fail(error))
+  }
+
+  /** Forgets the call. What was sent is carried out all the same. */
+  cancel(): void {
+    this.done = true
+    clearTimeout(this.timer)
+    this.client.waiting.delete(this)
+    this.client.blocked.delete(this)
+  }
+
+  readonly reject = (error: Error): void => {
+    const { client } = this
+    if (isReply(error)) {
+      client.replies++
+      const code = replyCode(error.message)
+      if (code === "MOVED" && client.settings.target._tag === "Cluster" && this.moves < 5) {
+        // Nothing was carried out: it is repeated on the node that owns the slot now, which the connector asks for.
+        this.moves++
+        this.sent = false
+        client.restart()
+        if (!this.done) client.enqueue(this)
+        return
+      }
+      // The server is no longer the master, or was told so while we were blocked on it.
+      if (code === "READONLY" || code === "UNBLOCKED" || code === "MASTERDOWN" || code === "MOVED") client.restart()
+      return this.fail(replyError(this.name, error))
+    }
+    if (error.message.startsWith("Stream isn't writeable")) {
+      // The socket has just been closed: nothing was sent.
+      this.sent = false
+      if (!this.done) client.enqueue(this)
+      return
+    }
+    this.fail(
+      new RedisError({
+        reason: "connection",
+        command: this.name,
+        code: errorCode(client.lastError),
+        message: client.closed
+          ? `the connection to ${client.settings.server} was closed before the reply to ${this.name}`
+          : `the connection to ${client.settings.server} was lost before the reply to ${this.name}`,
+        ...asCause(client.lastError)
+      })
+    )
+  }
+
+  readonly expire = (): void => {
+    const { client } = this
+    const { commandTimeout, server } = client.settings
+    if (!this.sent) {
+      client.waiting.delete(this)
+      return this.fail(
+        new RedisError({
+          reason: "connection",
+          command: this.name,
+          code: errorCode(client.lastError),
+          message: `${server} could not be reached within ${commandTimeout} ms${
+            client.lastError === undefined ? "" : `: ${client.lastError.message}`
+          }`,
+          ...asCause(client.lastError)
+        })
+      )
+    }
+    // Nothing at all came since: the peer is gone without a word, or as good as gone.
+    const silent = client.replies === this.replies && (this.block !== undefined || client.blocked.size === 0)
+    this.fail(
+      new RedisError({
+        reason: "timeout",
+        command: this.name,
+        code: "TIMEOUT",
+        message: `no reply from ${server} to ${this.name} within ${(this.block ?? 0) + commandTimeout} ms`
+      })
+    )
+    if (silent) client.restart()
+  }
+}
+
+export class Client {
+  readonly redis: IORedis
+  /** Whether the handshake is done: commands are written. */
+  up = false
+  closed = false
+  replies = 0
+  lastError: Error | undefined
+  /** While it is above zero, calls wait. */
+  held = 0
+  /** The id that the server gave this connection; only known where `wantsId`. */
+  id: number | undefined
+  readonly waiting = new Set<Call>()
+  /** Blocking calls that were sent. */
+  readonly blocked = new Set<Call>()
+  private attempts = 0
+  private corked = false
+  private watchdog: ReturnType<typeof setTimeout> | undefined
+
+  constructor(
+    readonly settings: Settings,
+    readonly monitor: Monitor,
+    readonly options: { readonly wantsId?: boolean; readonly onUp?: () => void; readonly onDown?: () => void } = {}
+  ) {
+    this.redis = new IORedis({
+      ...plain,
+      ...connectTo(settings),
+      connectTimeout: settings.connectTimeout,
+      retryStrategy: () => backOff(this.attempts++)
+    })
+    this.redis.on("error", (error) => {
+      this.lastError = error
+      if (!this.up && !this.closed) this.monitor.down(this, error)
+    })
+    this.redis.on("ready", () => void this.handshake())
+    this.redis.on("close", () => {
+      const wasUp = this.up
+      this.up = false
+      this.id = undefined
+      clearTimeout(this.watchdog)
+      if (!this.closed) {
+        if (wasUp) this.options.onDown?.()
+        this.monitor.down(this, this.lastError)
+      }
+    })
+    this.redis.connect().catch(ignore)
+  }
+
+  /** Sends one command now, whatever the state. */
+  raw(name: string, args: ReadonlyArray<string | number>): Promise<unknown> {
+    const command = new Command(name, args.map(String), { replyEncoding: "utf8" })
+    // `sendCommand` is declared to return `unknown`, and always returns the promise of the command.
+    return this.redis.sendCommand(command) as Promise<unknown>
+  }
+
+  /** What a new connection says first. Calls are let through when the server is ready to serve them. */
+  private async handshake(): Promise<void> {
+    const { settings } = this
+    const stream = this.redis.stream
+    const isStale = () => this.closed || this.redis.stream !== stream || stream.destroyed
+    const watch = () => {
+      clearTimeout(this.watchdog)
+      this.watchdog = setTimeout(() => {
+        this.lastError = new Error(`no reply within ${settings.connectTimeout} ms after connecting`)
+        stream.destroy()
+      }, settings.connectTimeout)
+    }
+    watch()
+    const optional = (name: string, ...args: ReadonlyArray<string>) => this.raw(name, args).catch(ignore)
+    try {
+      const auth = settings.password === undefined
+        ? undefined
+        : this.raw(
+          "AUTH",
+          settings.username === undefined ? [settings.password] : [settings.username, settings.password]
+        )
+      // Sent at once: one round trip. Promises that fail early must not count as unhandled meanwhile.
+      auth?.catch(ignore)
+      const select = settings.db === 0 ? undefined : this.raw("SELECT", [settings.db])
+      select?.catch(ignore)
+      if (settings.clientName !== "") void optional("CLIENT", "SETNAME", settings.clientName)
+      void optional("CLIENT", "SETINFO", "LIB-NAME", "effect-rq")
+      const id = this.options.wantsId === true ? this.raw("CLIENT", ["ID"]) : undefined
+      id?.catch(ignore)
+      const role = settings.target._tag === "Sentinel" ? this.raw("ROLE", []) : undefined
+      role?.catch(ignore)
+      if (auth !== undefined) {
+        await auth.catch((error: Error) => {
+          if (!/without any password configured|no password is set/.test(error.message)) throw error
+          this.monitor.warn(`${settings.server} needs no password, and one was given`)
+        })
+      }
+      for (let wait = 20;; wait = Math.min(wait * 2, 500)) {
+        const refusal = await this.raw("PING", []).then(() => undefined, (error: Error) => error)
+        if (refusal === undefined) break
+        if (!isReply(refusal)) throw refusal
+        const code = replyCode(refusal.message)
+        if (code === "NOPERM") break
+        if (code !== "LOADING" && code !== "MASTERDOWN" && code !== "BUSY") throw refusal
+        this.lastError = refusal
+        await new Promise((resolve) => setTimeout(resolve, wait))
+        if (isStale()) return
+        watch()
+      }
+      await select
+      // Without the right to ask, it stays unknown, and a blocked call is ended by closing its connection.
+      const known = await id?.catch(ignore)
+      const answered = await role?.catch(ignore)
+      if (Array.isArray(answered) && answered[0] !== "master") {
+        throw new Error(`the Sentinels name a server that is a ${String(answered[0])}`)
+      }
+      if (isStale()) return
+      clearTimeout(this.watchdog)
+      this.id = typeof known === "number" ? known : undefined
+      this.lastError = undefined
+      this.attempts = 0
+      this.up = true
+      this.monitor.up(this)
+      this.options.onUp?.()
+      this.flush()
+    } catch (error) {
+      if (isStale() || !(error instanceof Error)) return
+      this.refuse(error)
+      stream.destroy()
+    }
+  }
+
+  /** The server refused us: those who wait are told why, instead of waiting for what no retry will change. */
+  private refuse(error: Error): void {
+    const { server } = this.settings
+    this.lastError = new Error(error.message)
+    if (!isReply(error)) return
+    for (const call of this.takeWaiting()) {
+      call.fail(
+        new RedisError({
+          reason: "reply",
+          command: call.name,
+          code: replyCode(error.message),
+          message: `${server} refused the connection: ${error.message}`
+        })
+      )
+    }
+  }
+
+  /** Taken out first: a call that ends may bring the next one. */
+  private takeWaiting(): ReadonlyArray<Call> {
+    const calls = Array.from(this.waiting)
+    this.waiting.clear()
+    return calls
+  }
+
+  private isOpen(): boolean {
+    return this.up && this.held === 0
+  }
+
+  /** Writes what waited, in order. */
+  flush(): void {
+    if (!this.isOpen()) return
+    for (const call of this.takeWaiting()) {
+      this.write(call)
+    }
+  }
+
+  /** Starts a call. Its `resume` is called once, within the bounds that the settings give. */
+  start(call: Call): void {
+    if (this.closed) {
+      return call.fail(
+        new RedisError({
+          reason: "connection",
+          command: call.name,
+          code: "CLOSED",
+          message: `the connection to ${this.settings.server} is closed`
+        })
+      )
+    }
+    call.timer = setTimeout(call.expire, this.settings.commandTimeout)
+    if (this.isOpen() && this.waiting.size === 0) {
+      this.write(call)
+    } else {
+      this.waiting.add(call)
+    }
+  }
+
+  /** Has a call wait (again) that was not carried out. */
+  enqueue(call: Call): void {
+    if (this.closed) return call.reject(new Error("closed"))
+    this.waiting.add(call)
+  }
+
+  private write(call: Call): void {
+    const { keyPrefix } = this.settings
+    const args = keyPrefix === "" ? call.args : Prefix.toArgs(call.name, call.args, keyPrefix)
+    const texts = args.map((arg) =>
+      typeof arg === "string" ? arg : typeof arg === "number" ? String(arg) : toBuffer(arg)
+    )
+    const command = new Command(call.name, texts, { replyEncoding: call.bytes ? null : "utf8", keyPrefix })
+    // Where a key is missing, ioredis makes one of the prefix and "undefined"; the server shall refuse the call instead.
+    if (command.args.length > texts.length) command.args.length = texts.length
+    call.sent = true
+    call.replies = this.replies
+    if (call.block !== undefined) {
+      this.blocked.add(call)
+      clearTimeout(call.timer)
+      if (call.block > 0) {
+        call.timer = setTimeout(call.expire, Math.min(call.block + this.settings.commandTimeout, 2 ** 31 - 1))
+      }
+    }
+    this.cork() // `sendCommand` is declared to return `unknown`, and always returns the promise of the command.
+    ;(this.redis.sendCommand(command) as Promise<unknown>).then(call.succeed, call.reject)
+  }
+
+  /** What is written in one turn of the event loop leaves in one system call. */
+  private cork(): void {
+    if (this.corked) return
+    const { stream } = this.redis
+    if (stream === undefined || stream.destroyed) return
+    this.corked = true
+    stream.cork()
+    process.nextTick(() => {
+      this.corked = false
+      stream.uncork()
+    })
+  }
+
+  /** Drops the connection and makes a new one. */
+  restart(): void {
+    this.up = false
+    this.redis.stream?.destroy()
+  }
+
+  /** Closes for good, within half a second. */
+  async close(): Promise<void> {
+    const wasUp = this.up && this.blocked.size === 0
+    this.closed = true
+    this.up = false
+    clearTimeout(this.watchdog)
+    for (const call of this.takeWaiting()) {
+      call.reject(new Error("closed"))
+    }
+    const stream = this.redis.stream
+    if (wasUp) {
+      // So that what was written before is carried out before the connection goes.
+      await Promise.race([
+        this.raw("QUIT", []).catch(ignore),
+        new Promise((resolve) => setTimeout(resolve, 400))
+      ])
+    }
+    this.redis.disconnect()
+    // `stream` is undefined before the first attempt to connect, whatever its type says.
+    stream?.destroy()
+  }
+}
