@@ -55,7 +55,8 @@ const check = (name: string, examples: ReadonlyArray<Example>): ReadonlyArray<st
       extends: Path.join(root, "tsconfig.json"),
       // An example shows a definition without using it.
       compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, types: ["node"] },
-      files
+      files,
+      include: []
     })
   )
   const tsc = Path.join(root, "node_modules", "typescript", "bin", "tsc")
