@@ -29,12 +29,28 @@ const undocumented = ({ path, text }: Source): ReadonlyArray<string> => {
     if (isOverload) return
     const docstring = docstringAbove(lines, index)
     if (docstring.includes("@internal")) return
+    if (name === "{" && docstring === "") {
+      problems.push(...undocumentedNames(path, index, lines.slice(index).join("\n")))
+      return
+    }
     const needed = name === "*" ? ["@since"] : ["@since", "@category"]
     for (const tag of needed) {
       if (!docstring.includes(tag)) problems.push(`${path}:${index + 1} ${name} has no ${tag}`)
     }
   })
   return problems
+}
+
+/** A list of names may document each name by itself. */
+const undocumentedNames = (path: string, index: number, text: string): ReadonlyArray<string> => {
+  const list = text.slice(text.indexOf("{") + 1, text.search(/^\}|(?<=^export (?:type )?\{[^\n]*)\}/m))
+  return Array.from(
+    list.matchAll(/(\/\*\*[^]*?\*\/)?\s*(?:type )?(?:\w+ as )?(\w+)\s*(?:,|$)/g),
+    ([, docstring = "", name]) =>
+      docstring.includes("@since") && docstring.includes("@category")
+        ? []
+        : [`${path}:${index + 1} ${name} has no @since or no @category`]
+  ).flat()
 }
 
 const docstringAbove = (lines: ReadonlyArray<string>, index: number): string => {
@@ -64,12 +80,25 @@ describe("docstrings", () => {
       "export const a = 1",
       "export interface B {}",
       "/** @internal */",
-      "export const c = 1"
+      "export const c = 1",
+      "export {",
+      "  /**",
+      "   * See {@link a}, or b.",
+      "   *",
+      "   * @since 0.1.0",
+      "   * @category models",
+      "   */",
+      "  D,",
+      "  E",
+      "} from \"./other.js\"",
+      "export { f } from \"./other.js\""
     ].join("\n")
     assert.deepStrictEqual(undocumented({ path: "src/Sample.ts", text }), [
       "src/Sample.ts:8 a has no @category",
       "src/Sample.ts:9 B has no @since",
-      "src/Sample.ts:9 B has no @category"
+      "src/Sample.ts:9 B has no @category",
+      "src/Sample.ts:12 E has no @since or no @category",
+      "src/Sample.ts:22 f has no @since or no @category"
     ])
   })
 })

@@ -7,7 +7,7 @@ import { sourcesIn, withoutComments } from "./sources.js"
 
 const port = ["internal", "redis", "ids"]
 const definitions = [...port, "wire", "lifecycle", "clock", "job"]
-const services = [...definitions, "job-group", "queue", "registry", "lock"]
+const services = [...definitions, "job-group", "job-record", "queue", "registry", "lock"]
 const processes = [...services, "worker", "scheduler"]
 const library = [...processes, "redis-memory", "redis-live"]
 
@@ -27,6 +27,7 @@ const layers: Record<string, ReadonlyArray<string>> = {
   clock: port,
   job: definitions,
   "job-group": services,
+  "job-record": services,
   queue: services,
   registry: services,
   lock: services,
