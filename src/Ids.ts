@@ -18,8 +18,10 @@ import * as outside from "./internal/outside.js"
 export interface IdsService {
   /** A job id: a uuid with dashes, as RQ makes them. */
   readonly job: Effect.Effect<string>
-  /** A name for a worker, a scheduler or a lock token: 32 lower-case hex digits, as RQ makes them. */
+  /** A name for a worker or a lock token: 32 lower-case hex digits, as RQ makes them. */
   readonly name: Effect.Effect<string>
+  /** A name for a scheduler: 20 decimal digits, since RQ before 2.10 reads the owner of a queue's lock as a number. */
+  readonly scheduler: Effect.Effect<string>
   /**
    * The first 24 hex digits of the execution ids of one worker; the worker appends a counter of 8 digits. Read as a
    * uuid it is of version 8, which tells an execution of effect-rq from one of Python's (version 4).
@@ -55,6 +57,9 @@ const fromHex = (hex: (bytes: number) => string): IdsService => ({
     }`
   }),
   name: Effect.sync(() => asUuid(hex(16), "4")),
+  scheduler: Effect.sync(() =>
+    (BigInt(`0x${hex(8)}`) % 90_000_000_000_000_000_000n + 10_000_000_000_000_000_000n).toString()
+  ),
   executionPrefix: Effect.sync(() => asUuid(hex(12), "8"))
 })
 

@@ -205,8 +205,12 @@ export const make: Effect.Effect<LockService, never, Redis.Redis> = Effect.gen(f
   return {
     acquire,
     withLock: (name, options) => (effect) =>
-      Effect.scoped(Effect.flatMap(acquire(name, options), (held) =>
-        Effect.raceFirst(effect, Effect.flatMap(held.lost, Effect.fail)))),
+      Effect.scoped(
+        Effect.flatMap(
+          acquire(name, options),
+          (held) => Effect.raceFirst(effect, Effect.flatMap(held.lost, Effect.fail))
+        )
+      ),
     holder: (name) => Effect.map(redis.send<string | null>("GET", keys.lock(name)), Option.fromNullable)
   }
 })

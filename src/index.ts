@@ -10,9 +10,39 @@ export * as Ids from "./Ids.js"
 /**
  * @since 0.1.0
  */
+export * as Job from "./Job.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as JobGroup from "./JobGroup.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as JobRecord from "./JobRecord.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Lock from "./Lock.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Queue from "./Queue.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Redis from "./Redis.js"
 
 /**
  * @since 0.1.0
  */
 export * as RedisLive from "./RedisLive.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Registry from "./Registry.js"

@@ -18,15 +18,19 @@ export const graceSeconds = 60
 
 export interface PromoteParams {
   readonly scheduler: string
-  readonly queues: ReadonlyArray<string>
+  readonly queues: ReadonlyArray<QueueToPromote>
   /** Now, in Unix seconds as text. */
   readonly now: string
   /** Now, as RQ writes dates. */
   readonly nowDate: string
   readonly leaseMillis: number
-  /** How many ids of each queue to look at, at most. */
+  /** How many ids to look at in all. Queues take from it in the order given. */
   readonly limit: number
-  /** How many ids at the head of each queue to pass over: those of which the last call said that they are held back. */
+}
+
+export interface QueueToPromote {
+  readonly queue: string
+  /** How many ids at the head to pass over: those of which the calls before said that they are held back. */
   readonly skip: number
 }
 
@@ -66,18 +70,11 @@ const keysBeforeQueues = 3
 export const promote = Redis.script(
   (params: PromoteParams) => {
     const out: Array<Redis.Arg> = [keys.scheduler(params.scheduler), keys.family.job, keys.ownFamily.firstSeen]
-    for (const queue of params.queues) {
+    for (const { queue } of params.queues) {
       out.push(keys.schedulerLock(queue), keys.scheduled(queue), keys.queue(queue))
     }
-    out.push(
-      params.scheduler,
-      params.now,
-      params.nowDate,
-      params.leaseMillis,
-      params.limit,
-      params.skip,
-      graceSeconds
-    )
+    out.push(params.scheduler, params.now, params.nowDate, params.leaseMillis, params.limit, graceSeconds)
+    for (const { skip } of params.queues) out.push(skip)
     return out
   },
   {
@@ -86,7 +83,7 @@ export const promote = Redis.script(
     lua: `${luaLease}
 local jobs, firstSeen = KEYS[2], KEYS[3]
 local token, now, nowDate, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local limit, skip, grace = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local budget, grace = tonumber(ARGV[5]), tonumber(ARGV[6])
 
 -- An id that no scheduled job belongs to: true once it has been seen for longer than the grace.
 local function overdue(id)
@@ -95,8 +92,10 @@ local function overdue(id)
   return tonumber(now) - tonumber(redis.call("GET", seen)) > grace
 end
 
-local function promoteDue(scheduled, queue)
+local function promoteDue(scheduled, queue, skip)
+  local limit = budget
   local due = redis.call("ZRANGEBYSCORE", scheduled, "-inf", now, "WITHSCORES", "LIMIT", skip, limit)
+  budget = budget - #due / 2
   local ids, toRemove, dropped, held, firstDue = {}, {}, 0, 0, ""
   local toBack = {}
   for i = 1, #due, 2 do
@@ -136,7 +135,7 @@ for at = ${keysBeforeQueues + 1}, #KEYS, 3 do
     held = true
     local zset, list = redis.call("TYPE", scheduled)["ok"], redis.call("TYPE", queue)["ok"]
     if (zset == "zset" or zset == "none") and (list == "list" or list == "none") then
-      out[#out + 1] = promoteDue(scheduled, queue)
+      out[#out + 1] = promoteDue(scheduled, queue, tonumber(ARGV[7 + #out]))
     else
       out[#out + 1] = { 2, scheduled .. " holds a " .. zset .. ", " .. queue .. " a " .. list }
     end
@@ -150,8 +149,8 @@ if held and redis.call("EXISTS", KEYS[1]) == 1 then
 end
 return out
 `,
-    result: (reply: ReadonlyArray<Row>) => (queues: ReadonlyArray<string>) =>
-      reply.map((row, index) => read(queues[index]!, row))
+    result: (reply: ReadonlyArray<Row>) => (queues: ReadonlyArray<QueueToPromote>) =>
+      reply.map((row, index) => read(queues[index]!.queue, row))
   }
 )
 

@@ -54,6 +54,8 @@ export interface ResultRecord {
   readonly returnValue: unknown
   /** What went wrong, as text; Python writes a traceback. */
   readonly excString: string | undefined
+  /** The typed error of a handler, parsed; a field of effect-rq's own that RQ doesn't look at. */
+  readonly error: unknown
 }
 
 /** Reads an entry, whose fields come as name, value, name, value. */
@@ -69,6 +71,7 @@ export const decodeEntry = (
     let endedAt: number | undefined
     let returnValue: unknown
     let excString: string | undefined
+    let error: unknown
     Fields.forEach(flat, (field, value) => {
       switch (field) {
         case "type": {
@@ -95,6 +98,12 @@ export const decodeEntry = (
         case "exc_string":
           excString = readException(field, value)
           break
+        case "error": {
+          const parsed = Json.parse(Bytes.text(value), field)
+          if (Either.isLeft(parsed)) throw parsed.left
+          error = parsed.right
+          break
+        }
       }
     })
     const createdAt = /^(\d+)-\d+$/.exec(id)
@@ -109,7 +118,8 @@ export const decodeEntry = (
       startedAt,
       endedAt,
       returnValue,
-      excString
+      excString,
+      error
     }
   })
 

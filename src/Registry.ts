@@ -1,0 +1,217 @@
+/**
+ * Registries: where the jobs of a queue are while they don't wait in it.
+ *
+ * @since 0.1.0
+ */
+import * as Chunk from "effect/Chunk"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { toMillis } from "./internal/when.js"
+import * as Job from "./Job.js"
+import { remove as removeScript } from "./lifecycle/remove.js"
+import { reschedule as rescheduleScript } from "./lifecycle/reschedule.js"
+import type * as Queue from "./Queue.js"
+import * as Redis from "./Redis.js"
+import * as Date from "./wire/date.js"
+import * as keys from "./wire/keys.js"
+
+/**
+ * A job in a registry.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Entry {
+  readonly id: string
+  /**
+   * The score as a time: when a scheduled job is due, when a started one counts as abandoned, when a finished or failed
+   * one expires (none: never), since when a deferred or canceled one is there.
+   */
+  readonly at: Option.Option<DateTime.Utc>
+  /** The run, of a started job. */
+  readonly executionId: Option.Option<string>
+}
+
+/**
+ * A registry of one queue.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface JobRegistry {
+  readonly queue: string
+  readonly contains: (jobId: string) => Effect.Effect<boolean, Redis.RedisError>
+  readonly count: Effect.Effect<number, Redis.RedisError>
+  /** Entries in the order of their times, the earliest first. */
+  readonly list: (page?: Queue.Page) => Effect.Effect<ReadonlyArray<Entry>, Redis.RedisError>
+  /** All entries, read in pages. An entry that moves meanwhile may be missed or seen twice. */
+  readonly stream: Stream.Stream<Entry, Redis.RedisError>
+  /**
+   * Takes a job out and deletes it with its results; false when it was not there. A started job is interrupted by its
+   * worker at the next heartbeat.
+   */
+  readonly remove: (jobId: string) => Effect.Effect<boolean, Redis.RedisError>
+}
+
+/**
+ * The registry of jobs that wait for their time.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ScheduledRegistry extends JobRegistry {
+  /** When a job is due; none when it is not scheduled. */
+  readonly dueTime: (jobId: string) => Effect.Effect<Option.Option<DateTime.Utc>, Redis.RedisError>
+  /**
+   * Gives a job another time; false when it is not scheduled any more. Fails with `InvalidJobError` when the time can't
+   * be read.
+   */
+  readonly reschedule: (
+    jobId: string,
+    when: Queue.When
+  ) => Effect.Effect<boolean, Job.InvalidJobError | Redis.RedisError>
+}
+
+/**
+ * The registries of a queue, by its name.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RegistryService {
+  readonly scheduled: (queue: string) => ScheduledRegistry
+  readonly started: (queue: string) => JobRegistry
+  readonly finished: (queue: string) => JobRegistry
+  readonly failed: (queue: string) => JobRegistry
+  readonly deferred: (queue: string) => JobRegistry
+  readonly canceled: (queue: string) => JobRegistry
+}
+
+/**
+ * The registry service.
+ *
+ * @since 0.1.0
+ * @category services
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Registry } from "effect-rq"
+ *
+ * const postpone = (jobId: string) =>
+ *   Effect.gen(function*() {
+ *     const registry = yield* Registry.Registry
+ *     const scheduled = registry.scheduled("mail")
+ *     if (yield* scheduled.contains(jobId)) {
+ *       yield* scheduled.reschedule(jobId, "2026-12-24 09:15")
+ *     }
+ *     return yield* scheduled.dueTime(jobId)
+ *   })
+ * ```
+ */
+export class Registry extends Context.Tag("effect-rq/Registry")<Registry, RegistryService>() {}
+
+const pageSize = 500
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.gen(function*() {
+  const redis = yield* Redis.Redis
+  const remove = redis.eval(removeScript)
+  const reschedule = redis.eval(rescheduleScript)
+  const findExecution = redis.eval(findExecutionScript)
+
+  const list = (key: string, byExecution: boolean, offset: number, limit: number) =>
+    limit <= 0
+      ? Effect.succeed([])
+      : Effect.map(
+        redis.send<ReadonlyArray<string>>("ZRANGE", key, offset, offset + limit - 1, "WITHSCORES"),
+        (flat) => {
+          const entries: Array<Entry> = []
+          for (let i = 0; i < flat.length; i += 2) entries.push(toEntry(flat[i]!, flat[i + 1]!, byExecution))
+          return entries
+        }
+      )
+
+  const registry = (key: string, queue: string, statuses: ReadonlyArray<string>, byExecution = false): JobRegistry => ({
+    queue,
+    contains: (jobId) =>
+      byExecution
+        ? findExecution(key, jobId)
+        : Effect.map(redis.send<string | null>("ZSCORE", key, jobId), (score) => score !== null),
+    count: redis.send<number>("ZCARD", key),
+    list: ({ limit = 100, offset = 0 } = {}) => list(key, byExecution, offset, limit),
+    stream: Stream.paginateChunkEffect(
+      0,
+      (offset) =>
+        Effect.map(list(key, byExecution, offset, pageSize), (entries) => [
+          Chunk.unsafeFromArray(entries),
+          entries.length < pageSize ? Option.none() : Option.some(offset + pageSize)
+        ])
+    ),
+    remove: (id) => remove({ registry: key, id, statuses, byExecution })
+  })
+
+  const scheduled = (queue: string): ScheduledRegistry => ({
+    ...registry(keys.scheduled(queue), queue, ["scheduled"]),
+    dueTime: (jobId) =>
+      Effect.map(
+        redis.send<string | null>("ZSCORE", keys.scheduled(queue), jobId),
+        (score) => score === null ? Option.none() : instant(score)
+      ),
+    reschedule: (jobId, when) =>
+      toMillis(when).pipe(
+        Effect.mapError((message) => new Job.InvalidJobError({ job: jobId, field: "when", message })),
+        Effect.flatMap((millis) => reschedule(queue, jobId, Date.seconds(millis)))
+      )
+  })
+
+  return {
+    scheduled,
+    started: (queue) => registry(keys.started(queue), queue, ["started"], true),
+    finished: (queue) => registry(keys.finished(queue), queue, ["finished"]),
+    failed: (queue) => registry(keys.failed(queue), queue, ["failed", "stopped"]),
+    deferred: (queue) => registry(keys.deferred(queue), queue, ["deferred"]),
+    canceled: (queue) => registry(keys.canceled(queue), queue, ["canceled"])
+  }
+})
+
+/** Whether a job is started: the members are `job id:execution id`, and the id of the execution is not known. */
+const findExecutionScript = Redis.script((key: string, jobId: string) => [key, jobId], {
+  name: "find-execution",
+  numberOfKeys: 1,
+  lua: `
+local members = redis.call("ZRANGE", KEYS[1], 0, -1)
+for i = 1, #members do
+  if (string.match(members[i], "^(.*):[^:]*$") or members[i]) == ARGV[1] then return 1 end
+end
+return 0
+`,
+  result: (found: number): boolean => found === 1
+})
+
+const toEntry = (member: string, score: string, byExecution: boolean): Entry => {
+  const colon = byExecution ? member.lastIndexOf(":") : -1
+  return {
+    id: colon < 0 ? member : member.slice(0, colon),
+    at: instant(score),
+    executionId: colon < 0 ? Option.none() : Option.some(member.slice(colon + 1))
+  }
+}
+
+/** RQ's marks for "never" are +inf and -1. */
+const instant = (score: string): Option.Option<DateTime.Utc> => {
+  const millis = Date.millis(score)
+  return Number.isFinite(millis) && score !== "-1" ? Option.some(DateTime.unsafeMake(millis)) : Option.none()
+}
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Registry, never, Redis.Redis> = Layer.effect(Registry, make)

@@ -1,0 +1,105 @@
+/**
+ * Reads what a user gives as a point in time.
+ *
+ * @internal
+ */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+/** What a wall clock shows, without a zone. Parts that are left out are zero. */
+export interface WallClock {
+  readonly year: number
+  /** 1 to 12 */
+  readonly month: number
+  readonly day: number
+  readonly hours?: number | undefined
+  readonly minutes?: number | undefined
+  readonly seconds?: number | undefined
+  readonly millis?: number | undefined
+}
+
+export type When = DateTime.DateTime | Date | WallClock | string
+
+/** Milliseconds since 1970, or what is wrong with the input. */
+export const toMillis = (when: When): Effect.Effect<number, string> => {
+  if (DateTime.isDateTime(when)) return Effect.succeed(DateTime.toEpochMillis(when))
+  if (when instanceof Date) {
+    const millis = when.getTime()
+    return Number.isNaN(millis) ? Effect.fail("the Date is invalid") : Effect.succeed(millis)
+  }
+  if (typeof when === "object" && when !== null) return fromWallClock(when)
+  if (typeof when !== "string") return Effect.fail(`expected a date and time such as ${example}`)
+  const match = pattern.exec(when.trim())
+  if (match === null) return Effect.fail(`expected a date and time such as ${example}, got ${JSON.stringify(when)}`)
+  const [, year, month, day, hours, minutes, seconds, fraction, zone] = match
+  const wall = {
+    year: Number(year),
+    month: Number(month),
+    day: Number(day),
+    hours: Number(hours ?? 0),
+    minutes: Number(minutes ?? 0),
+    seconds: Number(seconds ?? 0),
+    millis: fraction === undefined ? 0 : Number(fraction.slice(0, 3).padEnd(3, "0"))
+  }
+  return zone === undefined
+    ? fromWallClock(wall)
+    : Effect.map(checked(wall), (utc) => utc - offsetMillis(zone))
+}
+
+const example = "\"2026-12-24 09:15\""
+
+const pattern = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s?(Z|[+-]\d\d:?\d\d)?$/i
+
+const offsetMillis = (zone: string): number => {
+  if (zone.toUpperCase() === "Z") return 0
+  const digits = zone.slice(1).replace(":", "")
+  const minutes = Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2))
+  return (zone.startsWith("-") ? -1 : 1) * minutes * 60_000
+}
+
+const limits = [
+  ["hours", 23],
+  ["minutes", 59],
+  ["seconds", 59],
+  ["millis", 999]
+] as const
+
+/** The wall clock read as if it were UTC. Refuses what no calendar has, instead of rolling over. */
+const checked = (wall: WallClock): Effect.Effect<number, string> => {
+  const { day, month, year } = wall
+  const utc = Date.UTC(year, month - 1, day, wall.hours ?? 0, wall.minutes ?? 0, wall.seconds ?? 0, wall.millis ?? 0)
+  for (const [name, most] of limits) {
+    const value = wall[name] ?? 0
+    if (!Number.isInteger(value) || value < 0 || value > most) {
+      return Effect.fail(`${name} must be a whole number from 0 to ${most}, got ${value}`)
+    }
+  }
+  if (!Number.isInteger(year) || year < 1000 || year > 9999) {
+    return Effect.fail(`year must be a whole number from 1000 to 9999, got ${year}`)
+  }
+  const midnight = new Date(Date.UTC(year, month - 1, day))
+  return midnight.getUTCMonth() === month - 1 && midnight.getUTCDate() === day
+    ? Effect.succeed(utc)
+    : Effect.fail(`there is no day ${day} in month ${month} of ${year}`)
+}
+
+/**
+ * In the zone of `DateTime.CurrentTimeZone` when the app provides one, else in the local one. A time that the clocks
+ * skip is moved on by the gap; of a time that they show twice the first is taken ("compatible", as Temporal calls it).
+ */
+const fromWallClock = (wall: WallClock): Effect.Effect<number, string> =>
+  Effect.gen(function*() {
+    const utc = yield* checked(wall)
+    const provided = yield* Effect.serviceOption(DateTime.CurrentTimeZone)
+    const timeZone = Option.getOrElse(provided, DateTime.zoneMakeLocal)
+    const zoned = DateTime.makeZoned(new Date(utc), {
+      timeZone,
+      adjustForTimeZone: true,
+      disambiguation: "compatible"
+    })
+    return yield* Option.match(zoned, {
+      onNone: () => Effect.fail(`the time can't be read in zone ${DateTime.zoneToString(timeZone)}`),
+      onSome: (instant) => Effect.succeed(DateTime.toEpochMillis(instant))
+    })
+  })

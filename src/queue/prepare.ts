@@ -1,0 +1,197 @@
+/**
+ * Turns a request for a job into what the edges `enqueue` and `schedule` take. All checks are made here, before
+ * anything is sent.
+ *
+ * @internal
+ */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import * as Ids from "../Ids.js"
+import { toMillis, type When } from "../internal/when.js"
+import * as Job from "../Job.js"
+import type { NewJob } from "../lifecycle/enqueue.js"
+import type { NewScheduledJob } from "../lifecycle/schedule.js"
+import * as Date from "../wire/date.js"
+import * as Description from "../wire/description.js"
+import * as JobHash from "../wire/jobHash.js"
+import * as Json from "../wire/json.js"
+import * as Payload from "../wire/payload.js"
+
+/** When a job shall run: at once, at a time, or after a delay. */
+export type Due =
+  | { readonly _tag: "Now" }
+  | { readonly _tag: "At"; readonly when: When }
+  | { readonly _tag: "In"; readonly delay: Duration.DurationInput }
+
+export interface Options extends Job.Defaults {
+  readonly queue?: string | undefined
+  readonly jobId?: string | undefined
+  readonly atFront?: boolean | undefined
+  readonly description?: string | undefined
+  readonly meta?: Readonly<Record<string, unknown>> | undefined
+}
+
+export interface Request {
+  readonly job: Job.Any
+  readonly payload: unknown
+  readonly options: Options
+  readonly due: Due
+}
+
+export interface Prepared {
+  readonly id: string
+  readonly name: string
+  readonly queue: string
+  readonly new:
+    | { readonly _tag: "Enqueue"; readonly job: NewJob }
+    | { readonly _tag: "Schedule"; readonly job: NewScheduledJob; readonly due: DateTime.Utc }
+}
+
+/** Checks and encodes a request; `now` is in milliseconds since 1970. */
+export const prepare = Effect.fnUntraced(function*(request: Request, now: number) {
+  const { job, options } = request
+  const invalid = (field: string, message: string, cause?: unknown) =>
+    new Job.InvalidJobError({ job: job.name, field, message, ...(cause === undefined ? {} : { cause }) })
+
+  const queue = options.queue ?? job.queue
+  const queueProblem = Job.queueProblem(queue)
+  if (Option.isSome(queueProblem)) return yield* invalid(queueProblem.value.field, queueProblem.value.message)
+
+  const id = options.jobId ?? (yield* (yield* Ids.Ids).job)
+  if (!JobHash.isJobId(id)) {
+    return yield* invalid("jobId", `jobId may hold letters, digits, "_" and "-", got ${JSON.stringify(id)}`)
+  }
+
+  const { args, kwargs } = yield* encodePayload(job, request.payload)
+  const data = Payload.encode({ name: job.name, args, kwargs })
+  if (Either.isLeft(data)) return yield* invalid(data.left.field, data.left.message, data.left)
+
+  const meta = options.meta === undefined ? undefined : Json.stringify(options.meta, "meta")
+  if (meta !== undefined && Either.isLeft(meta)) return yield* invalid("meta", meta.left.message, meta.left)
+
+  const seconds = (field: Job.LifetimeField, value: Job.Lifetime | undefined) =>
+    value === undefined ? Effect.succeed(undefined) : Job.lifetimeSeconds(job.name, field, value)
+  const timeout = yield* seconds("timeout", options.timeout ?? job.defaults.timeout)
+  const ttl = yield* seconds("ttl", options.ttl ?? job.defaults.ttl)
+  const resultTtl = yield* seconds("resultTtl", options.resultTtl ?? job.defaults.resultTtl)
+  const failureTtl = yield* seconds("failureTtl", options.failureTtl ?? job.defaults.failureTtl)
+
+  const due = yield* dueMillis(request.due, now).pipe(
+    Effect.mapError((message) => invalid(request.due._tag === "In" ? "in" : "at", message))
+  )
+  const atFront = options.atFront === true
+  const fields = JobHash.encodeNew({
+    data: data.right,
+    origin: queue,
+    description: options.description ?? Description.describe(job.name, args, kwargs),
+    status: due === undefined ? "queued" : "scheduled",
+    timeout: timeout ?? defaultTimeout,
+    createdAt: now,
+    enqueuedAt: due === undefined ? now : undefined,
+    resultTtl,
+    failureTtl,
+    ttl: ttl === -1 ? undefined : ttl,
+    meta: meta?.right,
+    // a job that is queued at once needs no mark: it is pushed to the front now
+    enqueueAtFront: due !== undefined && atFront
+  })
+  const prepared: Prepared = {
+    id,
+    name: job.name,
+    queue,
+    new: due === undefined
+      ? { _tag: "Enqueue", job: { id, queue, atFront, ttl: ttl === -1 ? undefined : ttl, fields } }
+      : { _tag: "Schedule", job: { id, queue, due: Date.seconds(due), fields }, due: DateTime.unsafeMake(due) }
+  }
+  return prepared
+})
+
+/** RQ's default, in seconds. */
+const defaultTimeout = 180
+
+/** The years that RQ has dates for, as milliseconds: a due time beyond them can't be shown by anyone. */
+const earliest = -62_135_596_800_000
+const latest = 253_402_300_799_999
+
+const dueMillis = (due: Due, now: number): Effect.Effect<number | undefined, string> => {
+  switch (due._tag) {
+    case "Now":
+      return Effect.succeed(undefined)
+    case "At":
+      return Effect.flatMap(toMillis(due.when), inCalendar)
+    case "In": {
+      const delay = Duration.decodeUnknown(due.delay)
+      return Option.isSome(delay) && Duration.isFinite(delay.value) && !(typeof due.delay === "number" && due.delay < 0)
+        ? inCalendar(now + Duration.toMillis(delay.value))
+        : Effect.fail(`expected a delay such as "10 seconds", got ${String(due.delay)}`)
+    }
+  }
+}
+
+const inCalendar = (millis: number): Effect.Effect<number, string> =>
+  millis >= earliest && millis <= latest
+    ? Effect.succeed(Math.ceil(millis))
+    : Effect.fail("the time is not between the years 1 and 9999")
+
+interface Arguments {
+  readonly args: ReadonlyArray<unknown>
+  readonly kwargs: Readonly<Record<string, unknown>>
+}
+
+type Encode = (payload: unknown) => Effect.Effect<unknown, ParseResult.ParseIssue, never>
+
+/** One encoder for a definition: building one costs more than using it. */
+const encoders = new WeakMap<Job.Any, Encode>()
+
+const encoderOf = (job: Job.Any): Encode => {
+  let encode = encoders.get(job)
+  if (encode === undefined) {
+    // The services of the Schema are in the requirements of `enqueue`, where the type is known.
+    encode = ParseResult.encodeUnknown(job.payloadSchema as Schema.Schema<unknown, unknown>) as Encode
+    encoders.set(job, encode)
+  }
+  return encode
+}
+
+const encodePayload = (job: Job.Any, payload: unknown): Effect.Effect<Arguments, Job.InvalidJobError> => {
+  const invalid = (message: string, cause?: unknown) =>
+    new Job.InvalidJobError({
+      job: job.name,
+      field: "payload",
+      message: `payload of ${job.name}: ${message}`,
+      ...(cause === undefined ? {} : { cause })
+    })
+  return withConstructorDefaults(job.payloadSchema, payload ?? {}).pipe(
+    Effect.flatMap(encoderOf(job)),
+    Effect.mapError((issue) => invalid(ParseResult.TreeFormatter.formatIssueSync(issue))),
+    Effect.flatMap((encoded): Effect.Effect<Arguments, Job.InvalidJobError> => {
+      if (Array.isArray(encoded)) return Effect.succeed({ args: encoded, kwargs: {} })
+      if (typeof encoded === "object" && encoded !== null) {
+        return Effect.succeed({ args: [], kwargs: { ...encoded } })
+      }
+      return Effect.fail(invalid("must encode to an object (keyword arguments) or an array (positional arguments)"))
+    })
+  )
+}
+
+/** Fills in what a constructor of the Schema would, so that fields with a default may be left out. */
+const withConstructorDefaults = (
+  schema: Schema.Schema.Any,
+  payload: unknown
+): Effect.Effect<unknown, ParseResult.ParseIssue> => {
+  if (!hasConstructor(schema) || payload instanceof Object && payload.constructor !== Object) {
+    return Effect.succeed(payload)
+  }
+  // A constructor may throw for a payload that is no object at all; the encoder says better what is wrong with it.
+  return Effect.orElseSucceed(Effect.try(() => schema.make(payload, { disableValidation: true })), () => payload)
+}
+
+const hasConstructor = (
+  schema: Schema.Schema.Any
+): schema is Schema.Schema.Any & { make: (props: unknown, options: { disableValidation: boolean }) => unknown } =>
+  "fields" in schema && "make" in schema && typeof schema.make === "function"
