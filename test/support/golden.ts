@@ -225,3 +225,31 @@ const toHash = (pairs: ReadonlyArray<Uint8Array>): Hash => {
   for (let i = 0; i < pairs.length; i += 2) out[utf8(pairs[i]!)] = toLeaf(pairs[i + 1]!)
   return out
 }
+
+/** Writes a state into a Redis, so that a test can go on from where Python was. */
+export const restore = (redis: RedisService, state: State): Effect.Effect<void, RedisError> =>
+  Effect.gen(function*() {
+    for (const [key, entry] of Object.entries(state)) {
+      switch (entry.type) {
+        case "hash":
+          yield* redis.send("HSET", key, ...flat(entry.value))
+          break
+        case "string":
+          yield* redis.send("SET", key, bytes(entry.value))
+          break
+        case "list":
+          yield* redis.send("RPUSH", key, ...entry.value.map(bytes))
+          break
+        case "set":
+          yield* redis.send("SADD", key, ...entry.value)
+          break
+        case "zset":
+          yield* redis.send("ZADD", key, ...entry.value.flatMap(([member, score]) => [score, member]))
+          break
+        case "stream":
+          for (const [id, fields] of entry.value) yield* redis.send("XADD", key, id, ...flat(fields))
+          break
+      }
+      if (entry.ttl_ms >= 0) yield* redis.send("PEXPIRE", key, entry.ttl_ms)
+    }
+  })

@@ -50,7 +50,7 @@ describe("jobs", () => {
       for (const [field, leaf] of Object.entries(hash)) {
         const text = Golden.text(leaf)
         const at = `${where} ${field}`
-        const actual = (record as unknown as Record<string, unknown>)[camel(field)]
+        const actual = (record as unknown as Record<string, unknown>)[camel(field)] // a name made from the field's
         if (field === "data" || field === "result") assert.deepStrictEqual(actual, Golden.bytes(leaf), at)
         else if (field === "dependency_id") assert.strictEqual(record.dependencyIds[0], text, at)
         else if (text === "" || field === "exc_info") assert.isUndefined(actual, at)

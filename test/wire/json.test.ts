@@ -45,7 +45,7 @@ describe("parse", () => {
 
   it("takes __proto__ for a key like any other", () => {
     for (const text of [`{"__proto__":{"admin":true}}`, `{"__proto__":{"admin":true},"n":NaN}`]) {
-      const value = read(text) as Record<string, unknown>
+      const value = read(text) as Record<string, unknown> // an object, by the texts above
       assert.isTrue(Object.hasOwn(value, "__proto__"))
       assert.isUndefined(value["admin"])
       assert.strictEqual(Object.getPrototypeOf(value), Object.prototype)
