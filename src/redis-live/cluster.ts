@@ -58,7 +58,7 @@ const ask = async (settings: Settings, node: Address): Promise<Address> => {
   }
 }
 
-export const clusterConnector = (settings: Settings, seeds: ReadonlyArray<Address>) =>
+export const clusterConnector = (settings: Settings, seeds: ReadonlyArray<Address>): new() => AbstractConnector =>
   class ClusterConnector extends AbstractConnector {
     private owner: Address | undefined
 
