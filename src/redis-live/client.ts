@@ -416,12 +416,14 @@ export class Client {
       call.reject(new Error("closed"))
     }
     const stream = this.redis.stream
-    if (wasUp) {
+    if (wasUp && !this.monitor.isSilent()) {
       // So that what was written before is carried out before the connection goes.
-      await Promise.race([
-        this.raw("QUIT", []).catch(ignore),
-        new Promise((resolve) => setTimeout(resolve, 400))
+      const answered = await Promise.race([
+        this.raw("QUIT", []).then(() => true, () => true),
+        new Promise<boolean>((resolve) => setTimeout(resolve, 400, false))
       ])
+      // The other connections of this service needn't find out for themselves.
+      if (!answered) this.monitor.silent()
     }
     this.redis.disconnect()
     // `stream` is undefined before the first attempt to connect, whatever its type says.

@@ -10,6 +10,10 @@ export interface Monitor {
   readonly down: (connection: object, cause: Error | undefined) => void
   readonly up: (connection: object) => void
   readonly warn: (message: string) => void
+  /** A connection was not even told goodbye. */
+  readonly silent: () => void
+  /** Whether that was so, and no connection came up since. */
+  readonly isSilent: () => boolean
   readonly forget: (connection: object) => void
 }
 
@@ -17,6 +21,7 @@ export interface Monitor {
 export const make = (server: string): Effect.Effect<Monitor> =>
   Effect.map(Effect.runtime<never>(), (runtime) => {
     const away = new Set<object>()
+    let silent = false
     const log = (effect: Effect.Effect<void>) => {
       Runtime.runFork(runtime)(effect)
     }
@@ -33,8 +38,13 @@ export const make = (server: string): Effect.Effect<Monitor> =>
         }
       },
       up: (connection) => {
-        if (away.delete(connection) && away.size === 0) log(Effect.logInfo(`connected to ${server} again`))
+        silent = false
+        if (away.delete(connection) && away.size === 0) log(Effect.logInfo(`connected to ${server}`))
       },
+      silent: () => {
+        silent = true
+      },
+      isSilent: () => silent,
       warn: (message) => log(Effect.logWarning(message)),
       forget: (connection) => {
         away.delete(connection)
