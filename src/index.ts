@@ -45,4 +45,9 @@ export * as RedisLive from "./RedisLive.js"
 /**
  * @since 0.1.0
  */
+export * as RedisMemory from "./RedisMemory.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Registry from "./Registry.js"
