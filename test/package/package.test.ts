@@ -74,6 +74,31 @@ describe("exports", () => {
     assert.deepStrictEqual(files.filter((file) => !Fs.existsSync(Path.join(folder, file))), [])
   })
 
+  it("have declarations that hold without the sources", { timeout: 60_000 }, () => {
+    const config = {
+      compilerOptions: {
+        module: "NodeNext",
+        target: "ES2022",
+        lib: ["ES2023"],
+        types: ["node"],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        // A declaration that can't be resolved would be `any` to those who skip this check.
+        skipLibCheck: false,
+        noEmit: true
+      },
+      files: entries.map((entry) => entry.types)
+    }
+    Fs.writeFileSync(Path.join(folder, "tsconfig.json"), JSON.stringify(config))
+    const tsc = Path.join(root, "node_modules", "typescript", "bin", "tsc")
+    const { stdout } = spawnSync(process.execPath, [tsc, "-p", ".", "--pretty", "false"], {
+      cwd: folder,
+      encoding: "utf8"
+    })
+    const problems = stdout.split("\n").filter((line) => /^dist\/|^error/.test(line))
+    assert.deepStrictEqual(problems, [])
+  })
+
   it("can be imported, and start nothing", { timeout: 60_000 }, () => {
     // Node ends by itself once nothing runs any more; a timer or a socket would keep it.
     const code = `
