@@ -5,6 +5,11 @@
 /**
  * @since 0.1.0
  */
+export * as Clock from "./Clock.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Ids from "./Ids.js"
 
 /**
@@ -51,3 +56,13 @@ export * as RedisMemory from "./RedisMemory.js"
  * @since 0.1.0
  */
 export * as Registry from "./Registry.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Scheduler from "./Scheduler.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Worker from "./Worker.js"

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redis from "../../src/Redis.js"
 import * as RedisLive from "../../src/RedisLive.js"
+import * as RedisMemory from "../../src/RedisMemory.js"
 import * as RedisServer from "../support/redis-server.js"
 import { conformance } from "./conformance.js"
 
@@ -17,6 +18,13 @@ const blocked = (connections: number): Effect.Effect<void, Redis.RedisError, Red
   })
 
 describe("Redis", () => {
+  conformance({
+    name: "RedisMemory",
+    layer: RedisMemory.layer,
+    // Nothing here waits for the outside: what is runnable has run after a few turns.
+    blocked: () => Effect.repeatN(Effect.yieldNow(), 10)
+  })
+
   const live = (name: string, options: RedisLive.Options) =>
     conformance({
       name,
