@@ -7,12 +7,13 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { queueNameProblem } from "./internal/queueName.js"
+import { lifetimeFields, toSeconds } from "./job/lifetime.js"
 
 /**
  * @since 0.1.0
@@ -215,13 +216,13 @@ const Proto = {
  */
 export const make = <
   const Name extends string,
-  Payload extends Schema.Struct.Fields | PayloadSchema = Schema.Struct<{}>,
+  Payload extends Schema.Struct.Fields | Schema.Schema.Any = Schema.Struct<{}>,
   Success extends Schema.Schema.Any = typeof Schema.Void,
   Failure extends Schema.Schema.All = typeof Schema.Never
 >(
   name: Name,
   options: Defaults & {
-    readonly payload?: Payload
+    readonly payload?: Payload & CheckPayload<Payload>
     readonly success?: Success
     readonly error?: Failure
     readonly queue?: string
@@ -248,84 +249,24 @@ export const make = <
     resultTtl: options.resultTtl,
     failureTtl: options.failureTtl
   }
-  if (name.trim() === "") {
-    throw new InvalidJobError({ job: name, field: "name", message: "a job needs a name such as \"app.mail.send\"" })
-  }
-  for (const invalid of [queueProblem(self.queue), lifetimesProblem(self.defaults)]) {
-    if (Option.isSome(invalid)) throw new InvalidJobError({ job: name, ...invalid.value })
+  const invalid = (field: string, message: string) => new InvalidJobError({ job: name, field, message })
+  if (name.trim() === "") throw invalid("name", "name: a job needs a name such as \"app.mail.send\"")
+  const queueProblem = queueNameProblem(self.queue)
+  if (queueProblem !== undefined) throw invalid("queue", `queue: ${queueProblem}`)
+  for (const field of lifetimeFields) {
+    const value = options[field]
+    const seconds = value === undefined ? Either.right(0) : toSeconds(field, value)
+    if (Either.isLeft(seconds)) throw invalid(field, seconds.left)
   }
   return self
 }
 
 /**
- * A Schema that encodes to an object or to an array.
+ * Refuses a Schema of a payload that encodes to neither an object nor an array.
  *
  * @since 0.1.0
  * @category type-level
  */
-export type PayloadSchema = Schema.Schema<any, object, any> | Schema.Schema<any, object, never>
-
-interface Problem {
-  readonly field: string
-  readonly message: string
-}
-
-/**
- * @internal
- */
-export const queueProblem = (queue: string): Option.Option<Problem> =>
-  queue.trim() === queue && queue.length > 0 && !/[,\p{Cc}]/u.test(queue)
-    ? Option.none()
-    : Option.some({
-      field: "queue",
-      message: `a queue's name is a text without commas, control characters and spaces around it, got ${
-        JSON.stringify(queue)
-      }`
-    })
-
-const lifetimesProblem = (defaults: Defaults): Option.Option<Problem> => {
-  for (const field of ["timeout", "ttl", "resultTtl", "failureTtl"] as const) {
-    const problem = lifetimeProblem(field, defaults[field])
-    if (Option.isSome(problem)) return problem
-  }
-  return Option.none()
-}
-
-const minimum = { timeout: 1, ttl: 1, resultTtl: 0, failureTtl: 0 } as const
-
-/**
- * @internal
- */
-export type LifetimeField = keyof typeof minimum
-
-const lifetimeProblem = (field: LifetimeField, value: Lifetime | undefined): Option.Option<Problem> => {
-  if (value === undefined || value === "forever") return Option.none()
-  const seconds = Option.map(Duration.decodeUnknown(value), Duration.toSeconds)
-  const example = field === "ttl" ? "\"30 seconds\"" : "\"30 seconds\" or \"forever\""
-  if (Option.isNone(seconds) || Number.isNaN(seconds.value)) {
-    return Option.some({ field, message: `${field} is a duration such as ${example}` })
-  }
-  if (typeof value === "number" && value < 0) {
-    return Option.some({ field, message: `${field} can't be negative, use "forever" for no end` })
-  }
-  return Math.ceil(seconds.value) < minimum[field]
-    ? Option.some({ field, message: `${field} must be at least ${minimum[field]} second` })
-    : Option.none()
-}
-
-/**
- * A lifetime in whole seconds as RQ stores it: rounded up, -1 for ever.
- *
- * @internal
- */
-export const lifetimeSeconds = (
-  job: string,
-  field: LifetimeField,
-  value: Lifetime
-): Effect.Effect<number, InvalidJobError> => {
-  const problem = lifetimeProblem(field, value)
-  if (Option.isSome(problem)) return Effect.fail(new InvalidJobError({ job, ...problem.value }))
-  if (value === "forever") return Effect.succeed(-1)
-  const seconds = Duration.toSeconds(value)
-  return Effect.succeed(Number.isFinite(seconds) ? Math.ceil(seconds) : -1)
-}
+export type CheckPayload<Payload> = Payload extends Schema.Schema.Any
+  ? Schema.Schema.Encoded<Payload> extends object ? unknown : "a payload must encode to an object or an array"
+  : unknown

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import { type Handler, handlerTag, type Registered } from "./job-group/handler.js"
 import * as Job from "./Job.js"
 
 /**
@@ -54,16 +55,15 @@ export type HandlersContext<Handlers> = {
     : never
 }[keyof Handlers]
 
-/**
- * Says in a type that there is a handler for the job of this name.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Handler<in out Name extends string> {
-  readonly _: unique symbol
-  readonly name: Name
-}
+export type {
+  /**
+   * Says in a type that there is a handler for the job of this name.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Handler
+} from "./job-group/handler.js"
 
 /**
  * What a worker that runs these jobs requires.
@@ -72,22 +72,6 @@ export interface Handler<in out Name extends string> {
  * @category type-level
  */
 export type ToHandlers<Jobs extends Job.Any> = Jobs extends Job.Any ? Handler<Jobs["name"]> : never
-
-/**
- * A handler with the services that it was given.
- *
- * @internal
- */
-export interface Registered {
-  readonly handler: (payload: unknown) => Effect.Effect<unknown, unknown, unknown>
-  readonly context: Context.Context<never>
-}
-
-/**
- * @internal
- */
-export const handlerTag = <Name extends string>(name: Name): Context.Tag<Handler<Name>, Registered> =>
-  Context.GenericTag<Handler<Name>, Registered>(`effect-rq/JobGroup/Handler/${name}`)
 
 /**
  * A group of job definitions with distinct names.

@@ -16,11 +16,12 @@ import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type { WallClock, When } from "./internal/when.js"
 import type * as Job from "./Job.js"
-import * as JobRecord from "./JobRecord.js"
+import type * as JobRecord from "./JobRecord.js"
 import { enqueue as enqueueScript } from "./lifecycle/enqueue.js"
 import { schedule as scheduleScript } from "./lifecycle/schedule.js"
 import { type Due, type Options, prepare, type Prepared, type Request as AnyRequest } from "./queue/prepare.js"
 import { read as readScript } from "./queue/read.js"
+import { fromRaw } from "./queue/record.js"
 import * as Redis from "./Redis.js"
 import type { WireError } from "./wire/error.js"
 import * as keys from "./wire/keys.js"
@@ -273,7 +274,7 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
       (now) => Effect.flatMap(prepare({ job, payload, options, due }, now), submit)
     )
 
-  const fetch = (jobId: string) => Effect.flatMap(read([jobId]), ([raw]) => JobRecord.fromRaw(jobId, raw!)) // one row for each id
+  const fetch = (jobId: string) => Effect.flatMap(read([jobId]), ([raw]) => fromRaw(jobId, raw!)) // one row for each id
 
   return {
     enqueue: (job, ...[payload, options]) => enqueueOne({ _tag: "Now" }, job, payload, options),

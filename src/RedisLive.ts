@@ -7,7 +7,8 @@
  * with `connection`. No call is ever sent twice by this layer; whether to repeat one is the caller's to decide. After
  * a `connection` or `timeout` error the command may have been carried out.
  *
- * A blocking command on a dedicated connection may take its own block time in addition. One that blocks without a
+ * A blocking command belongs on a dedicated connection, or it holds up everybody. There it may take its own block time in
+ * addition. One that blocks without a
  * limit has no bound while it is blocked; a peer that vanished is then noticed by TCP keep-alive, within 40 seconds.
  *
  * **Connections** come back by themselves, for ever, after 50 ms doubling up to 2 seconds (half of it random). Loss and

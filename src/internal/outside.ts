@@ -21,3 +21,6 @@ export const pid = (): number => process.pid
 
 /** The version of Node that runs. */
 export const nodeVersion = (): string => process.versions.node
+
+/** What a worker says that it is, in RQ's `version`. */
+export const version = "effect-rq 0.1.0"

@@ -10,10 +10,12 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import * as Ids from "../Ids.js"
+import { queueNameProblem } from "../internal/queueName.js"
 import { toMillis, type When } from "../internal/when.js"
 import * as Job from "../Job.js"
+import { type LifetimeField, toSeconds } from "../job/lifetime.js"
 import type { NewJob } from "../lifecycle/enqueue.js"
 import type { NewScheduledJob } from "../lifecycle/schedule.js"
 import * as Date from "../wire/date.js"
@@ -59,27 +61,35 @@ export const prepare = Effect.fnUntraced(function*(request: Request, now: number
     new Job.InvalidJobError({ job: job.name, field, message, ...(cause === undefined ? {} : { cause }) })
 
   const queue = options.queue ?? job.queue
-  const queueProblem = Job.queueProblem(queue)
-  if (Option.isSome(queueProblem)) return yield* invalid(queueProblem.value.field, queueProblem.value.message)
+  const queueProblem = queueNameProblem(queue)
+  if (queueProblem !== undefined) return yield* invalid("queue", `queue: ${queueProblem}`)
 
   const id = options.jobId ?? (yield* (yield* Ids.Ids).job)
   if (!JobHash.isJobId(id)) {
-    return yield* invalid("jobId", `jobId may hold letters, digits, "_" and "-", got ${JSON.stringify(id)}`)
+    return yield* invalid("jobId", `jobId: may hold letters, digits, "_" and "-", got ${JSON.stringify(id)}`)
   }
 
   const { args, kwargs } = yield* encodePayload(job, request.payload)
   const data = Payload.encode({ name: job.name, args, kwargs })
-  if (Either.isLeft(data)) return yield* invalid(data.left.field, data.left.message, data.left)
+  if (Either.isLeft(data)) {
+    // what RQ calls args and kwargs is the payload to the caller
+    const asPayload = (text: string) => text.replace(/^(?:kwargs|args)\b/, "payload")
+    return yield* invalid(asPayload(data.left.field), asPayload(data.left.message), data.left)
+  }
 
   const meta = options.meta === undefined ? undefined : Json.stringify(options.meta, "meta")
   if (meta !== undefined && Either.isLeft(meta)) return yield* invalid("meta", meta.left.message, meta.left)
 
-  const seconds = (field: Job.LifetimeField, value: Job.Lifetime | undefined) =>
-    value === undefined ? Effect.succeed(undefined) : Job.lifetimeSeconds(job.name, field, value)
-  const timeout = yield* seconds("timeout", options.timeout ?? job.defaults.timeout)
-  const ttl = yield* seconds("ttl", options.ttl ?? job.defaults.ttl)
-  const resultTtl = yield* seconds("resultTtl", options.resultTtl ?? job.defaults.resultTtl)
-  const failureTtl = yield* seconds("failureTtl", options.failureTtl ?? job.defaults.failureTtl)
+  const seconds = (field: LifetimeField): Effect.Effect<number | undefined, Job.InvalidJobError> => {
+    const value = options[field] ?? job.defaults[field]
+    return value === undefined
+      ? Effect.succeed(undefined)
+      : Effect.mapError(toSeconds(field, value), (message) => invalid(field, message))
+  }
+  const timeout = yield* seconds("timeout")
+  const ttl = yield* seconds("ttl")
+  const resultTtl = yield* seconds("resultTtl")
+  const failureTtl = yield* seconds("failureTtl")
 
   const due = yield* dueMillis(request.due, now).pipe(
     Effect.mapError((message) => invalid(request.due._tag === "In" ? "in" : "at", message))

@@ -14,7 +14,7 @@ import type { Arg } from "../Redis.js"
 import { RedisError } from "../Redis.js"
 import { clusterConnector } from "./cluster.js"
 import type { ClientOptions } from "./ioredis.js"
-import { backOff, ignore, plain } from "./ioredis.js"
+import { backOff, explain, ignore, plain } from "./ioredis.js"
 import type { Monitor } from "./monitor.js"
 import * as Prefix from "./prefix.js"
 import type { Settings } from "./settings.js"
@@ -38,7 +38,8 @@ const connectTo = (settings: Settings): ClientOptions => {
         sentinels: target.hosts.map((address) => ({ ...address })),
         name: target.name,
         sentinelCommandTimeout: settings.connectTimeout,
-        sentinelRetryStrategy: backOff
+        // ioredis can't be woken from this one when it is closed.
+        sentinelRetryStrategy: (attempt) => Math.min(500, backOff(attempt))
       }
   }
 }
@@ -118,20 +119,16 @@ export class Call {
       if (code === "MOVED" && client.settings.target._tag === "Cluster" && this.moves < 5) {
         // Nothing was carried out: it is repeated on the node that owns the slot now, which the connector asks for.
         this.moves++
-        this.sent = false
-        client.restart()
-        if (!this.done) client.enqueue(this)
-        return
+        client.retire()
+        return client.enqueue(this)
       }
       // The server is no longer the master, or was told so while we were blocked on it.
-      if (code === "READONLY" || code === "UNBLOCKED" || code === "MASTERDOWN" || code === "MOVED") client.restart()
+      if (code === "READONLY" || code === "UNBLOCKED" || code === "MASTERDOWN" || code === "MOVED") client.retire()
       return this.fail(replyError(this.name, error))
     }
     if (error.message.startsWith("Stream isn't writeable")) {
       // The socket has just been closed: nothing was sent.
-      this.sent = false
-      if (!this.done) client.enqueue(this)
-      return
+      return client.enqueue(this)
     }
     this.fail(
       new RedisError({
@@ -157,7 +154,7 @@ export class Call {
           command: this.name,
           code: errorCode(client.lastError),
           message: `${server} could not be reached within ${commandTimeout} ms${
-            client.lastError === undefined ? "" : `: ${client.lastError.message}`
+            client.lastError === undefined ? "" : `: ${explain(client.lastError)}`
           }`,
           ...asCause(client.lastError)
         })
@@ -212,14 +209,10 @@ export class Client {
     })
     this.redis.on("ready", () => void this.handshake())
     this.redis.on("close", () => {
-      const wasUp = this.up
-      this.up = false
+      this.setDown()
       this.id = undefined
       clearTimeout(this.watchdog)
-      if (!this.closed) {
-        if (wasUp) this.options.onDown?.()
-        this.monitor.down(this, this.lastError)
-      }
+      if (!this.closed) this.monitor.down(this, this.lastError)
     })
     this.redis.connect().catch(ignore)
   }
@@ -359,9 +352,17 @@ export class Client {
     }
   }
 
-  /** Has a call wait (again) that was not carried out. */
+  /** Has a call wait again that was not carried out. */
   enqueue(call: Call): void {
+    if (call.done) return
+    call.sent = false
     if (this.closed) return call.reject(new Error("closed"))
+    if (call.block !== undefined) {
+      // The time that it may block counts from when it is sent; waiting has a bound of its own.
+      this.blocked.delete(call)
+      clearTimeout(call.timer)
+      call.timer = setTimeout(call.expire, this.settings.commandTimeout)
+    }
     this.waiting.add(call)
   }
 
@@ -400,10 +401,29 @@ export class Client {
     })
   }
 
+  private setDown(): void {
+    if (!this.up) return
+    this.up = false
+    this.options.onDown?.()
+  }
+
   /** Drops the connection and makes a new one. */
   restart(): void {
-    this.up = false
+    this.setDown()
     this.redis.stream?.destroy()
+  }
+
+  /** As `restart`, after the replies that are on their way have come. */
+  retire(): void {
+    if (!this.up) return
+    this.setDown()
+    const { stream } = this.redis
+    const limit = performance.now() + 200
+    const check = () => {
+      if (this.redis.commandQueue.length === 0 || this.blocked.size > 0 || performance.now() > limit) stream.destroy()
+      else setTimeout(check, 2)
+    }
+    setImmediate(check)
   }
 
   /** Closes for good, within half a second. */

@@ -10,13 +10,13 @@
 import { AbstractConnector, Command, Redis as IORedis } from "ioredis"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
-import { backOff, plain } from "./ioredis.js"
+import { backOff, explain, plain } from "./ioredis.js"
 import type { Address, Settings } from "./settings.js"
 
 const tlsOf = (settings: Settings) => settings.tls === undefined ? {} : { tls: settings.tls }
 
 /** Asks one node who owns the slot. */
-const ask = async (settings: Settings, node: Address): Promise<Address> => {
+const ask = async (settings: Settings, node: Address, asking: Set<IORedis>): Promise<Address> => {
   const client = new IORedis({
     ...plain,
     ...node,
@@ -25,6 +25,7 @@ const ask = async (settings: Settings, node: Address): Promise<Address> => {
     commandTimeout: settings.connectTimeout,
     retryStrategy: null
   })
+  asking.add(client)
   let cause: Error | undefined
   client.on("error", (error) => {
     cause = error
@@ -54,6 +55,7 @@ const ask = async (settings: Settings, node: Address): Promise<Address> => {
     }
     throw new Error(`no node owns slot ${slot}`)
   } finally {
+    asking.delete(client)
     client.disconnect()
   }
 }
@@ -61,39 +63,46 @@ const ask = async (settings: Settings, node: Address): Promise<Address> => {
 export const clusterConnector = (settings: Settings, seeds: ReadonlyArray<Address>): new() => AbstractConnector =>
   class ClusterConnector extends AbstractConnector {
     private owner: Address | undefined
+    private readonly asking = new Set<IORedis>()
+    private wake: (() => void) | undefined
 
     constructor() {
       super(plain.disconnectTimeout!)
     }
 
+    override disconnect(): void {
+      super.disconnect()
+      for (const client of this.asking) client.disconnect()
+      this.wake?.()
+    }
+
     async connect(emit: (type: string, error: Error) => void): Promise<Net.Socket | Tls.TLSSocket> {
       this.connecting = true
       for (let attempt = 0;; attempt++) {
+        // All at once: a node that is gone must not hold up the others.
         const candidates = this.owner === undefined ? seeds : [...seeds, this.owner]
-        for (const node of candidates) {
-          let cause: unknown
-          const owner = await ask(settings, node).catch((error) => {
-            cause = error
-            return undefined
-          })
-          if (!this.connecting) throw new Error("Connection is closed.")
-          if (owner === undefined) {
-            emit(
-              "error",
-              new Error(`${node.host}:${node.port}: ${cause instanceof Error ? cause.message : String(cause)}`)
-            )
-            continue
-          }
-          this.owner = owner
+        const owner = await Promise.any(candidates.map((node) => ask(settings, node, this.asking))).catch((error) =>
+          error as unknown
+        )
+        if (!this.connecting) throw new Error("Connection is closed.")
+        if (!(owner instanceof Error)) {
+          this.owner = owner as Address // the other outcome is an error
           this.stream = settings.tls === undefined
-            ? Net.connect(owner)
-            : Tls.connect({ ...settings.tls, ...owner })
+            ? Net.connect(this.owner)
+            : Tls.connect({ ...settings.tls, ...this.owner })
           this.stream.once("error", (error: Error) => {
             this.firstError = error
           })
           return this.stream
         }
-        await new Promise<void>((resolve) => setTimeout(resolve, backOff(attempt)).unref())
+        emit("error", new Error(explain(owner)))
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, backOff(attempt))
+          this.wake = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
         if (!this.connecting) throw new Error("Connection is closed.")
       }
     }

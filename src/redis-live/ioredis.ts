@@ -28,5 +28,11 @@ export const plain: ClientOptions = {
 /** Doubles up to 2 seconds; half of it is random, so that many clients don't come back at the same instant. */
 export const backOff = (attempt: number): number => {
   const full = Math.min(2000, 50 * 2 ** Math.min(attempt, 10))
-  return full / 2 + Math.random() * full / 2
+  return Math.round(full / 2 + Math.random() * full / 2)
 }
+
+/** A host with several addresses fails with a list of errors and no message. */
+export const explain = (error: Error): string =>
+  error instanceof AggregateError
+    ? error.errors.map((each) => each instanceof Error ? each.message : String(each)).join(", ")
+    : error.message

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
+import { explain } from "./ioredis.js"
 
 export interface Monitor {
   readonly down: (connection: object, cause: Error | undefined) => void
@@ -32,7 +33,7 @@ export const make = (server: string): Effect.Effect<Monitor> =>
         if (away.size === 1) {
           log(
             Effect.logWarning(
-              `no connection to ${server}, trying again${cause === undefined ? "" : `: ${cause.message}`}`
+              `no connection to ${server}, trying again${cause === undefined ? "" : `: ${explain(cause)}`}`
             )
           )
         }

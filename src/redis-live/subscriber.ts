@@ -9,7 +9,7 @@ import type * as Scope from "effect/Scope"
 import type { Message } from "../Redis.js"
 import { RedisError } from "../Redis.js"
 import { Client } from "./client.js"
-import { ignore } from "./ioredis.js"
+import { explain, ignore } from "./ioredis.js"
 import type { Monitor } from "./monitor.js"
 import type { Settings } from "./settings.js"
 
@@ -105,7 +105,7 @@ export const make = (settings: Settings, monitor: Monitor): Subscriber => {
             command: "SUBSCRIBE",
             code: current.up ? "TIMEOUT" : "CLOSED",
             message: `${settings.server} could not be subscribed to within ${settings.commandTimeout} ms${
-              current.lastError === undefined ? "" : `: ${current.lastError.message}`
+              current.lastError === undefined ? "" : `: ${explain(current.lastError)}`
             }`
           })
         )), settings.commandTimeout)

@@ -1,0 +1,71 @@
+/**
+ * Checks of the options that long-running parts take.
+ *
+ * @internal
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { queueNameProblem } from "./queueName.js"
+
+/**
+ * An option that can't be used; `field` names it, the message says what would be right.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidOptions extends Schema.TaggedError<InvalidOptions>("effect-rq/InvalidOptions")("InvalidOptions", {
+  field: Schema.String,
+  message: Schema.String
+}) {}
+
+/** A duration in milliseconds, at least `least`. */
+export const millis = (
+  field: string,
+  value: Duration.DurationInput | undefined,
+  fallback: Duration.DurationInput,
+  least: number
+): Effect.Effect<number, InvalidOptions> => {
+  const decoded = value === undefined ? Option.some(Duration.decode(fallback)) : Duration.decodeUnknown(value)
+  if (Option.isSome(decoded)) {
+    const millis = Duration.toMillis(decoded.value)
+    if (millis >= least && Number.isFinite(millis)) return Effect.succeed(millis)
+  }
+  return Effect.fail(
+    new InvalidOptions({
+      field,
+      message: `${field}: expected a duration of at least ${least} ms, got ${String(value)}`
+    })
+  )
+}
+
+/** A whole number within bounds. */
+export const count = (
+  field: string,
+  value: number | undefined,
+  fallback: number,
+  bounds: { readonly least: number; readonly most: number }
+): Effect.Effect<number, InvalidOptions> => {
+  const number = value ?? fallback
+  return Number.isInteger(number) && number >= bounds.least && number <= bounds.most
+    ? Effect.succeed(number)
+    : Effect.fail(
+      new InvalidOptions({
+        field,
+        message: `${field}: expected a whole number from ${bounds.least} to ${bounds.most}, got ${number}`
+      })
+    )
+}
+
+/** Names of queues: at least one, none twice. */
+export const queues = (names: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, InvalidOptions> => {
+  const fail = (message: string) => Effect.fail(new InvalidOptions({ field: "queues", message: `queues: ${message}` }))
+  if (names.length === 0) return fail("name at least one queue")
+  for (const name of names) {
+    const problem = queueNameProblem(name)
+    if (problem !== undefined) return fail(problem)
+  }
+  const distinct = [...new Set(names)]
+  return distinct.length === names.length ? Effect.succeed(distinct) : fail("a queue is named twice")
+}

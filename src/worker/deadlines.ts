@@ -1,0 +1,38 @@
+/**
+ * One sweeper for the deadlines of all running jobs, instead of a timer for each.
+ *
+ * @internal
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Signal from "../internal/signal.js"
+
+export interface Deadlines {
+  /** Says that something runs until this instant, in milliseconds since 1970. */
+  readonly add: (deadline: number) => void
+  /** Runs for ever: calls `expire` whenever the earliest deadline has passed. */
+  readonly sweep: Effect.Effect<never>
+}
+
+/** Node's timers can't wait longer than 24.8 days. */
+const longestSleep = 86_400_000
+
+/**
+ * `earliest` gives the earliest deadline of what runs now, `expire` ends what has passed its deadline.
+ */
+export const make = (earliest: () => number, expire: (now: number) => Effect.Effect<void>): Deadlines => {
+  const sooner = Signal.make()
+  let sleepsUntil = Infinity
+  return {
+    add: (deadline) => {
+      if (deadline < sleepsUntil) sooner.notify()
+    },
+    sweep: Effect.forever(Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
+      yield* expire(now)
+      sleepsUntil = earliest()
+      if (sleepsUntil === Infinity) return yield* sooner.wait
+      yield* Effect.raceFirst(Effect.sleep(Math.min(Math.max(sleepsUntil - now, 0), longestSleep)), sooner.wait)
+    }))
+  }
+}
