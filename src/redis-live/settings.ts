@@ -60,12 +60,10 @@ const parseUrl = (text: string): Effect.Effect<FromUrl, ConfigError.ConfigError>
     }
     const url = new URL(text)
     const part = (value: string) =>
-      value === ""
-        ? Effect.succeed(undefined)
-        : Effect.try({
-          try: () => decodeURIComponent(value),
-          catch: () => invalid("url", "malformed percent-encoding")
-        })
+      Effect.try({
+        try: () => value === "" ? undefined : decodeURIComponent(value),
+        catch: () => invalid("url", "malformed percent-encoding")
+      })
     const username = yield* part(url.username)
     const password = (yield* part(url.password)) ?? url.searchParams.get("password") ?? undefined
     const db = url.searchParams.get("db") ?? undefined

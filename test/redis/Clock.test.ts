@@ -182,9 +182,12 @@ describe("Clock.layerRedis", () => {
 
   it.live("agrees with a real server", () =>
     agrees.pipe(
-      Effect.provide(Clock.layerRedis()),
       Effect.provide(
-        Layer.unwrapScoped(Effect.map(RedisServer.start(), (server) => RedisLive.layer({ url: server.url })))
+        Clock.layerRedis().pipe(
+          Layer.provideMerge(
+            Layer.unwrapScoped(Effect.map(RedisServer.start(), (server) => RedisLive.layer({ url: server.url })))
+          )
+        )
       )
     ))
 

@@ -180,7 +180,7 @@ describe("RedisLive", () => {
           RedisLive.make({ url: `redis://:hunter2@127.0.0.1:${server.port}` }),
           logged(lines)
         )
-        yield* redis.subscribe("news")
+        yield* Effect.asVoid(redis.subscribe("news"))
         const connection = yield* redis.connection
         assert.deepStrictEqual(lines.splice(0).filter((line) => !line.includes("needs no password")), [])
         yield* server.kill
@@ -222,7 +222,7 @@ describe("RedisLive", () => {
           const [, took] = yield* Effect.scoped(Effect.gen(function*() {
             const redis = yield* RedisLive.make({ url: server.url })
             const connection = yield* redis.connection
-            yield* redis.subscribe("news")
+            yield* Effect.asVoid(redis.subscribe("news"))
             yield* redis.send("PING")
             yield* Effect.forkDaemon(Effect.exit(connection.send("BLPOP", "list", 0)))
             yield* untilTrue(
@@ -281,7 +281,7 @@ describe("RedisLive", () => {
           const redis = yield* RedisLive.make(options)
           assert.strictEqual(yield* redis.send("PING"), "PONG")
           assert.strictEqual(yield* Effect.scoped(Effect.flatMap(redis.connection, (c) => c.send("PING"))), "PONG")
-          yield* Effect.scoped(redis.subscribe("news"))
+          yield* Effect.scoped(Effect.asVoid(redis.subscribe("news")))
         }
       }))
 
