@@ -123,7 +123,8 @@ export const layerStore = (store: Store): Layer.Layer<Redis> =>
   Layer.effect(Redis, Effect.map(makeClient(store), (client) => client.service))
 
 /**
- * A Redis of its own for each build of the layer.
+ * A Redis of its own for each application that is built with it. All parts of one application share it, as they would
+ * share a server; where it is provided again, a new and empty one begins.
  *
  * @since 0.1.0
  * @category layers
@@ -138,9 +139,7 @@ export const layerStore = (store: Store): Layer.Layer<Redis> =>
  * }).pipe(Effect.provide(RedisMemory.layer))
  * ```
  */
-export const layer: Layer.Layer<Redis> = Layer.fresh(
-  Layer.unwrapEffect(Effect.map(makeStore, layerStore))
-)
+export const layer: Layer.Layer<Redis> = Layer.unwrapEffect(Effect.map(makeStore, layerStore))
 
 /**
  * All keys that are alive, by name: for comparing whole states.
