@@ -29,7 +29,11 @@ export interface Subscriber {
 export const make = (settings: Settings, monitor: Monitor): Subscriber => {
   const channels = new Map<string, Channel>()
   /** Those who wait until their channels are confirmed. */
-  const waiting = new Set<{ readonly check: () => void; readonly fail: (error: Error) => void }>()
+  const waiting = new Set<{
+    readonly names: ReadonlyArray<string>
+    readonly check: () => void
+    readonly fail: (error: Error) => void
+  }>()
   let client: Client | undefined
 
   const request = (current: Client, names: ReadonlyArray<string>) => {
@@ -47,7 +51,10 @@ export const make = (settings: Settings, monitor: Monitor): Subscriber => {
       },
       (error: Error) => {
         // A lost connection subscribes again when it is back; a refusal is final.
-        if (error.name === "ReplyError") { for (const waiter of Array.from(waiting)) waiter.fail(error) }
+        if (error.name !== "ReplyError") return
+        for (const waiter of Array.from(waiting)) {
+          if (waiter.names.some((name) => names.includes(name))) waiter.fail(error)
+        }
       }
     )
   }
@@ -85,6 +92,7 @@ export const make = (settings: Settings, monitor: Monitor): Subscriber => {
         resume(result)
       }
       const waiter = {
+        names,
         check: () => {
           if (names.every((name) => channels.get(name)?.confirmed === true)) done(Effect.void)
         },

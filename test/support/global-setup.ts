@@ -19,7 +19,9 @@ const install = (): string | undefined => {
   try {
     run("update")
     const installed = run("install", "-y", "--no-install-recommends", "redis-server")
-    return installed.status === 0 ? undefined : (installed.stderr ?? "").trim().split("\n").at(-1)
+    return installed.status === 0
+      ? undefined
+      : installed.error?.message ?? installed.stderr.trim().split("\n").at(-1)
   } finally {
     if (forbid) Fs.rmSync(policy, { force: true })
   }
@@ -27,7 +29,9 @@ const install = (): string | undefined => {
 
 export const setup = (): void => {
   if (findBinary() !== undefined) return
+  // apt-get runs as root only.
   const isDebian = Fs.existsSync("/etc/debian_version") && process.getuid?.() === 0
+  if (isDebian) process.stdout.write("No Redis server on PATH: installing Debian's redis-server\n")
   const problem = isDebian ? install() : undefined
   if (findBinary() === undefined) {
     const error = new Error(

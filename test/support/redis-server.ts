@@ -103,6 +103,34 @@ const answers = (port: number, tls: boolean): Effect.Effect<boolean> =>
     socket.setTimeout(1000, () => done(false))
   })
 
+const running = new Set<ChildProcess.ChildProcess>()
+const killAll = () => running.forEach((child) => child.kill("SIGKILL"))
+
+/** A run that is cut short must not leave servers behind. */
+const watch = (child: ChildProcess.ChildProcess) => {
+  if (running.size === 0) {
+    process.once("exit", killAll)
+    for (const signal of signals) process.once(signal, onSignal)
+  }
+  running.add(child)
+  child.once("exit", () => {
+    running.delete(child)
+    if (running.size === 0) {
+      process.removeListener("exit", killAll)
+      for (const signal of signals) process.removeListener(signal, onSignal)
+    }
+  })
+}
+
+const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const
+
+/** Where the signal ends the process, ours go first. Where somebody else listens to it, it is theirs. */
+const onSignal = (signal: NodeJS.Signals) => {
+  if (process.listenerCount(signal) > 0) return
+  killAll()
+  process.kill(process.pid, signal)
+}
+
 /** Servers live in real time, also under a test clock. */
 const live = Clock.make()
 
@@ -150,12 +178,12 @@ const make = (options: Options): Effect.Effect<Server & { readonly launch: Serve
 
     let child: ChildProcess.ChildProcess | undefined
     let output = ""
-    const running = () => child !== undefined && child.exitCode === null && child.signalCode === null
+    const isRunning = () => child !== undefined && child.exitCode === null && child.signalCode === null
 
     const signal = (name: NodeJS.Signals) =>
       Effect.async<void>((resume) => {
         const current = child
-        if (current === undefined || !running()) {
+        if (current === undefined || !isRunning()) {
           return resume(Effect.void)
         }
         current.once("exit", () => resume(Effect.void))
@@ -177,13 +205,10 @@ const make = (options: Options): Effect.Effect<Server & { readonly launch: Serve
       started.stdout.on("data", (data) => (output += String(data)))
       started.stderr.on("data", (data) => (output += String(data)))
       started.on("error", (error) => (output += String(error)))
-      // A run that is cut short must not leave servers behind.
-      const killer = () => started.kill("SIGKILL")
-      process.once("exit", killer)
-      started.once("exit", () => process.removeListener("exit", killer))
+      watch(started)
       for (let attempt = 0; attempt < 1000; attempt++) {
         if (yield* answers(port, options.tls !== undefined)) return
-        if (!running()) break
+        if (!isRunning()) break
         yield* Effect.sleep("5 millis")
       }
       return yield* new RedisServerError({
