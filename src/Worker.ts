@@ -417,6 +417,7 @@ export const make = <Jobs extends Job.Any>(
         Effect.forkDaemon
       )
       self.fiber = fiber
+      if (self.interruptedFor !== undefined) yield* interrupt(self, self.interruptedFor)
       if (self.deadline < Infinity) deadlines.add(self.deadline)
       fiber.addObserver((exit) => onEnded(self, exit, clock.unsafeCurrentTimeMillis()))
     })

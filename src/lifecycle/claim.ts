@@ -57,6 +57,8 @@ export const luaClaimedFields = `"data", "timeout", "enqueued_at", "due_at"`
 
 export const luaClaim = `
 local claimed = {}
+-- How many ids of jobs that are gone may be dropped in one call: it must stay short whatever the list holds.
+local drops = 1000
 
 local function start(queue, id)
   local key = JOB .. id
@@ -73,10 +75,12 @@ end
 
 -- Starts at most \`want\` jobs of one list. False when the list gave less than it was asked for.
 local function claimFrom(list, queue, want)
-  while #claimed < want do
-    local ids = redis.call("LPOP", list, want - #claimed)
+  while #claimed < want and drops > 0 do
+    local before = #claimed
+    local ids = redis.call("LPOP", list, want - before)
     if not ids then return false end
     for i = 1, #ids do start(queue, ids[i]) end
+    drops = drops - (#ids - (#claimed - before))
   end
   return true
 end
