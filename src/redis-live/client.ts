@@ -53,8 +53,13 @@ const isReply = (error: Error): boolean => error.name === "ReplyError"
 /** The first word of an error reply, where it is a code. */
 const replyCode = (message: string): string => /^[A-Z][A-Z0-9_]*(?= |$)/.exec(message)?.[0] ?? "ERR"
 
+/** The code of the system's error or of the server's refusal. */
 const errorCode = (error: Error | undefined): string =>
-  error !== undefined && "code" in error && typeof error.code === "string" ? error.code : "CLOSED"
+  error === undefined
+    ? "CLOSED"
+    : "code" in error && typeof error.code === "string"
+    ? error.code
+    : /^[A-Z]{2,}(?= )/.exec(error.message)?.[0] ?? "CLOSED"
 
 /**
  * What is kept of an error of ioredis: never its `command`, whose arguments hold payloads and, in a handshake, the
@@ -268,7 +273,7 @@ export class Client {
         const code = replyCode(refusal.message)
         if (code === "NOPERM") break
         if (code !== "LOADING" && code !== "MASTERDOWN" && code !== "BUSY") throw refusal
-        this.lastError = refusal
+        this.lastError = new Error(refusal.message)
         await new Promise((resolve) => setTimeout(resolve, wait))
         if (isStale()) return
         watch()

@@ -172,6 +172,77 @@ describe("RedisLive", () => {
         assert.isAtLeast(counts.length, exits.filter(Exit.isSuccess).length)
       }))
 
+    test("a server that still loads its data is waited for, within the bound", () =>
+      Effect.gen(function*() {
+        const server = yield* RedisServer.start({
+          args: ["--key-load-delay", "500", "--loading-process-events-interval-bytes", "1024"]
+        })
+        const admin = yield* RedisLive.make({ url: server.url })
+        yield* admin.send("EVAL", "for i = 1, 2000 do redis.call('SET', KEYS[1] .. i, i) end", 1, "key:")
+        yield* admin.send("SAVE")
+        yield* server.kill
+        const patient = yield* RedisLive.make({ url: server.url, commandTimeout: "10 seconds" })
+        const hasty = yield* RedisLive.make({ url: server.url, commandTimeout: "300 millis" })
+        const [size, error] = yield* Effect.zipLeft(
+          Effect.all([
+            patient.send("DBSIZE"),
+            Effect.flip(hasty.send("DBSIZE"))
+          ], { concurrency: "unbounded" }),
+          server.restart,
+          { concurrent: true }
+        )
+        assert.strictEqual(size, 2000)
+        assert.strictEqual(error.reason, "connection")
+        assert.strictEqual(error.code, "LOADING")
+        assert.isTrue(error.isTransient)
+        assert.strictEqual(yield* untilOk(hasty.send("DBSIZE")), 2000)
+      }))
+
+    test("connections that are cut every few milliseconds: each call ends, none is carried out twice", () =>
+      Effect.gen(function*() {
+        const server = yield* RedisServer.start()
+        const admin = yield* RedisLive.make({ url: server.url })
+        const redis = yield* RedisLive.make({ url: server.url, commandTimeout: "3 seconds" })
+        const messages = yield* redis.subscribe("news")
+        const connection = yield* redis.connection
+        const self = yield* admin.send<number>("CLIENT", "ID")
+        let killed = 0
+        const cutting = yield* Effect.fork(Effect.forever(Effect.gen(function*() {
+          for (const type of ["normal", "pubsub"]) {
+            killed += yield* admin.send<number>("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes")
+          }
+          yield* Effect.sleep("15 millis")
+        })))
+        const acknowledged = yield* Effect.forEach(
+          Array.from({ length: 20 }, (_, i) => i),
+          (fiber) =>
+            Effect.reduce(
+              Array.from({ length: 60 }, (_, i) => i),
+              0,
+              (count, i) =>
+                redis.send("HINCRBY", `fiber:${fiber}`, i, 1).pipe(
+                  Effect.as(count + 1),
+                  Effect.catchAll((error) => {
+                    assert.strictEqual(error.reason, "connection")
+                    return Effect.succeed(count)
+                  })
+                )
+            ),
+          { concurrency: "unbounded" }
+        )
+        yield* Fiber.interrupt(cutting)
+        for (let fiber = 0; fiber < 20; fiber++) {
+          const counts = yield* untilOk(redis.send<ReadonlyArray<string>>("HVALS", `fiber:${fiber}`))
+          assert.isTrue(counts.every((count) => count === "1"))
+          assert.isAtLeast(counts.length, acknowledged[fiber]!)
+        }
+        assert.strictEqual(yield* admin.send("CLIENT", "ID"), self)
+        assert.isAbove(killed, 5)
+        assert.strictEqual(yield* untilOk(connection.send("PING")), "PONG")
+        yield* untilTrue(Effect.map(redis.send<number>("PUBLISH", "news", "still here"), (count) => count === 1))
+        assert.strictEqual((yield* Queue.take(messages)).message, "still here")
+      }))
+
     test("loss and return are logged once each, by Effect's loggers, and nothing goes to the console", () =>
       Effect.gen(function*() {
         const lines: Array<string> = []
