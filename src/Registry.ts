@@ -204,11 +204,9 @@ const toEntry = (member: string, score: string, byExecution: boolean): Entry => 
   }
 }
 
-/** RQ's marks for "never" are +inf and -1. */
-const instant = (score: string): Option.Option<DateTime.Utc> => {
-  const millis = Date.millis(score)
-  return Number.isFinite(millis) && score !== "-1" ? Option.some(DateTime.unsafeMake(millis)) : Option.none()
-}
+/** RQ's marks for "never" are +inf and -1. A score may also be beyond what JavaScript has dates for. */
+const instant = (score: string): Option.Option<DateTime.Utc> =>
+  score === "-1" ? Option.none() : DateTime.make(Date.millis(score))
 
 /**
  * @since 0.1.0

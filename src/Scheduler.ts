@@ -204,6 +204,19 @@ const toStatus = (state: QueueState): QueueStatus => ({
   problem: Option.fromNullable(state.problem)
 })
 
+/**
+ * The first whole millisecond that is not before a due time in Unix seconds, which may be finer; undefined for one that
+ * never comes, such as an endless score.
+ */
+const notBefore = (seconds: number): number | undefined => {
+  const millis = Date.millis(seconds)
+  if (!(millis <= latestInstant)) return undefined
+  return millis / 1000 < seconds ? millis + 1 : millis
+}
+
+/** The latest instant that JavaScript has, in milliseconds since 1970. */
+const latestInstant = 8_640_000_000_000_000
+
 const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> => {
   const chunks: Array<ReadonlyArray<A>> = []
   for (let i = 0; i < items.length; i += size) chunks.push(items.slice(i, i + size))
@@ -306,7 +319,7 @@ export const make = (
       Effect.suspend(() => {
         state.promoted += jobIds.length
         state.lastPromotedAt = now
-        state.lag = Math.max(0, now - firstDue)
+        state.lag = Number.isFinite(firstDue) ? Math.max(0, now - firstDue) : 0
         state.maxLag = Math.max(state.maxLag, state.lag)
         return Effect.zipRight(
           log(Effect.logDebug(`promoted ${jobIds.length} to queue ${state.queue}, ${state.lag} ms late`)),
@@ -366,7 +379,7 @@ export const make = (
             // Only what stays at the head is in the way of a full look: pass over it next time.
             state.skip = row.more ? (taken > 0 ? 0 : state.skip + row.heldBack) : 0
             more = more || row.more
-            const nextDue = row.nextDue === undefined ? undefined : Math.ceil(Date.millis(row.nextDue))
+            const nextDue = row.nextDue === undefined ? undefined : notBefore(row.nextDue)
             if (nextDue !== state.nextDue) {
               state.nextDue = nextDue
               nextDueChanged.notify()
@@ -454,8 +467,8 @@ export const make = (
         if (message === "released") {
           if (state.leadingSince === undefined) yield* election
         } else if (message.startsWith("due ") && state.leadingSince !== undefined) {
-          const due = Math.ceil(Date.millis(message.slice(4)))
-          if (due < (state.nextDue ?? Infinity)) {
+          const due = notBefore(Number(message.slice(4)))
+          if (due !== undefined && due < (state.nextDue ?? Infinity)) {
             state.nextDue = due
             nextDueChanged.notify()
           }

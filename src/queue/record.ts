@@ -16,7 +16,7 @@ import * as Result from "../wire/result.js"
 import type { RawJob } from "./read.js"
 
 const instant = (millis: number | undefined): Option.Option<DateTime.Utc> =>
-  millis === undefined || !Number.isFinite(millis) ? Option.none() : Option.some(DateTime.unsafeMake(millis))
+  millis === undefined ? Option.none() : DateTime.make(millis)
 
 const lifetime = (seconds: number | undefined): Option.Option<Duration.Duration> =>
   seconds === undefined
