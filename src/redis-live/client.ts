@@ -333,7 +333,7 @@ export class Client {
   flush(): void {
     if (!this.isOpen()) return
     for (const call of this.takeWaiting()) {
-      this.write(call)
+      if (!call.done) this.write(call)
     }
   }
 
@@ -369,6 +369,8 @@ export class Client {
       call.timer = setTimeout(call.expire, this.settings.commandTimeout)
     }
     this.waiting.add(call)
+    // A socket may refuse before its end is known here. Should that end never come, nobody may wait for it.
+    if (this.isOpen()) setTimeout(() => this.flush(), 5)
   }
 
   private write(call: Call): void {
@@ -389,8 +391,10 @@ export class Client {
         call.timer = setTimeout(call.expire, Math.min(call.block + this.settings.commandTimeout, 2 ** 31 - 1))
       }
     }
-    this.cork() // `sendCommand` is declared to return `unknown`, and always returns the promise of the command.
-    ;(this.redis.sendCommand(command) as Promise<unknown>).then(call.succeed, call.reject)
+    this.cork()
+    // `sendCommand` is declared to return `unknown`, and always returns the promise of the command.
+    const reply = this.redis.sendCommand(command) as Promise<unknown>
+    reply.then(call.succeed, call.reject)
   }
 
   /** What is written in one turn of the event loop leaves in one system call. */
