@@ -65,12 +65,16 @@ const write = ({ exponent, mantissa }: LongDouble): string => {
   return negative && out !== "0" ? "-" + out : out
 }
 
-/** The sum of two decimal texts as Redis writes it, or undefined when one of them isn't a number. */
+const infinity = /^[+-]?inf(?:inity)?$/i
+
+export const isInfinite = (input: string): boolean => infinity.test(input)
+
+/** Whether the text is a number, be it infinite. */
+export const isNumber = (input: string): boolean => isInfinite(input) || read(input) !== undefined
+
+/** The sum of two numbers as Redis writes it, or undefined when there is no finite one. */
 export const addTexts = (a: string, b: string): string | undefined => {
   const left = read(a)
   const right = read(b)
   return left === undefined || right === undefined ? undefined : write(add(left, right))
 }
-
-/** Whether the text is a number that counts here. */
-export const isNumber = (input: string): boolean => read(input) !== undefined

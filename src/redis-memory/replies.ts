@@ -28,4 +28,5 @@ export const notAnInteger = new ReplyError("ERR value is not an integer or out o
 export const notAFloat = new ReplyError("ERR value is not a valid float")
 export const noSuchKey = new ReplyError("ERR no such key")
 export const indexOutOfRange = new ReplyError("ERR index out of range")
+export const infinite = new ReplyError("ERR increment would produce NaN or Infinity")
 export const overflow = new ReplyError("ERR increment or decrement would overflow")

@@ -38,6 +38,14 @@ const refused: ReadonlySet<string> = new Set([
 const notAllowed = new ReplyError("ERR This Redis command is not allowed from script")
 const wrongArity = new ReplyError("ERR Wrong number of args calling Redis command from script")
 
+const blockOption = new ReplyError("ERR XREAD command is not allowed with BLOCK option from scripts")
+
+/** XREAD doesn't block without its option; the others always may. */
+const refuseBlocking = (command: Command, args: ReadonlyArray<string>): ReplyError | undefined => {
+  if (command.name !== "xread") return notAllowed
+  return args.some((arg) => arg.toLowerCase() === "block") ? blockOption : undefined
+}
+
 const unknown = (name: string): ReplyError =>
   refused.has(name.toLowerCase())
     ? notAllowed
@@ -70,10 +78,14 @@ export const runScript = (
     if (command === undefined) return unknown(args[0]!)
     if (!hasArity(command, args)) return wrongArity
     if (command.noScript) return notAllowed
+    if (command.blocks) {
+      const refusal = refuseBlocking(command, args)
+      if (refusal !== undefined) return refusal
+    }
     for (const key of keysOf(command, args)) if (!isDeclared(keys, key)) return undeclared(key)
     try {
       const reply = command.run(args, store, session)
-      return reply instanceof Blocked ? null : reply
+      return reply instanceof Blocked ? notAllowed : reply
     } catch (error) {
       if (error instanceof ReplyError) return error
       throw error

@@ -20,7 +20,9 @@ interface Node {
   readonly first: Id
   entries: Array<StreamEntry>
   readonly fieldNames: ReadonlyArray<string>
+  /** Of all entries that were ever added: deleted ones take their place until the node goes. */
   bytes: number
+  added: number
 }
 
 const maxNodeEntries = 100
@@ -74,13 +76,13 @@ export class Stream {
     let content = 0
     for (const part of fields) content += part.length
     let node = this.nodes[this.nodes.length - 1]
-    if (node === undefined || node.bytes + content >= maxNodeBytes || node.entries.length >= maxNodeEntries) {
+    if (node === undefined || node.bytes + content >= maxNodeBytes || node.added >= maxNodeEntries) {
       const names: Array<string> = []
       for (let i = 0; i < fields.length; i += 2) names.push(fields[i]!)
       // header and end, then the master entry: count, deleted, number of fields, their names, a zero
       let bytes = 7 + 2 + 2 + integerBytes(names.length) + 2
       for (const name of names) bytes += elementBytes(name)
-      node = { first: id, entries: [], fieldNames: names, bytes }
+      node = { first: id, entries: [], fieldNames: names, bytes, added: 0 }
       this.nodes.push(node)
     }
     const same = sameFields(node.fieldNames, fields)
@@ -90,6 +92,7 @@ export class Stream {
     if (!same) bytes += integerBytes(numberOfFields)
     for (let i = 0; i < fields.length; i++) if (!same || i % 2 === 1) bytes += elementBytes(fields[i]!)
     node.bytes += bytes + integerBytes(same ? numberOfFields + 3 : 2 * numberOfFields + 4)
+    node.added++
     node.entries.push({ id, fields })
     this.length++
     this.lastId = id

@@ -4,9 +4,9 @@
 import type { Args, Command } from "../command.js"
 import { command, firstKey } from "../command.js"
 import type { Keyspace } from "../keyspace.js"
-import { addTexts, isNumber } from "../long-double.js"
+import { addTexts, isInfinite, isNumber } from "../long-double.js"
 import { bigInteger, isInteger64, readBigInteger } from "../numbers.js"
-import { notAFloat, ok, overflow, ReplyError } from "../replies.js"
+import { infinite, notAFloat, ok, overflow, ReplyError } from "../replies.js"
 import { readCursor, scanOptions } from "./keys.js"
 
 const obtain = (db: Keyspace, key: string): Map<string, string> => db.obtain(key, "hash", () => new Map())
@@ -64,9 +64,10 @@ export const hashCommands: ReadonlyArray<Command> = [
   }),
   command("hincrbyfloat", 4, firstKey, (args, { db }) => {
     if (!isNumber(args[3]!)) throw notAFloat
+    if (isInfinite(args[3]!)) throw new ReplyError("ERR value is NaN or Infinity")
     const old = db.value(args[1]!, "hash")?.get(args[2]!) ?? "0"
     const value = addTexts(old, args[3]!)
-    if (value === undefined) throw new ReplyError("ERR hash value is not a float")
+    if (value === undefined) throw isInfinite(old) ? infinite : new ReplyError("ERR hash value is not a float")
     obtain(db, args[1]!).set(args[2]!, value)
     return value
   }),

@@ -93,7 +93,9 @@ const readBounds = (min: string, max: string): Bounds => {
 
 const readBound = (text: string): { readonly score: number; readonly open: boolean } => {
   const open = text.startsWith("(")
-  const score = readFloat(open ? text.slice(1) : text)
+  // Redis is less strict here than with scores: nothing stands for 0, and spaces may come first
+  const number = (open ? text.slice(1) : text).trimStart()
+  const score = number === "" ? 0 : readFloat(number)
   if (score === undefined) throw new ReplyError("ERR min or max is not a float")
   return { score, open }
 }
@@ -165,16 +167,16 @@ const range = (args: Args, db: Keyspace): Reply => {
   let limit: Limit | undefined
   for (let i = 4; i < args.length; i++) {
     const option = args[i]!.toUpperCase()
-    if (option === "BYSCORE") scores = true
+    if (option === "BYSCORE" && !scores) scores = true
     else if (option === "BYLEX") throw unsupported("BYLEX")
-    else if (option === "REV") reverse = true
+    else if (option === "REV" && !reverse) reverse = true
     else if (option === "WITHSCORES") withScores = true
     else if (option === "LIMIT" && i + 2 < args.length) {
       limit = { offset: integer(args[i + 1]!), count: integer(args[i + 2]!) }
       i += 2
     } else throw syntaxError
   }
-  if (limit !== undefined && !scores) {
+  if (limit !== undefined && limit.count !== -1 && !scores) {
     throw new ReplyError(
       "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
     )

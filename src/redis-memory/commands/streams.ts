@@ -153,6 +153,9 @@ const add = (args: Args, store: Store): Reply => {
   const present = db.value(args[1]!, "stream")
   if (present === undefined && !make) return null
   const stream = present ?? new Stream()
+  if (compareIds(stream.lastId, maxId) === 0) {
+    throw new ReplyError("ERR The stream has exhausted the last possible ID, unable to add more items")
+  }
   const id = newId(text, stream.lastId, db.now)
   stream.add(id, fields)
   if (present === undefined) db.put(args[1]!, "stream", stream)
@@ -201,7 +204,7 @@ const readOptions = (args: Args): ReadOptions => {
       const rest = args.slice(i + 1)
       if (rest.length % 2 !== 0) {
         throw new ReplyError(
-          "ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified."
+          "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified."
         )
       }
       return { count, block, keys: rest.slice(0, rest.length / 2), ids: rest.slice(rest.length / 2) }

@@ -6,26 +6,30 @@ import { allKeys, command, everySecond, firstKey } from "../command.js"
 import type { Keyspace } from "../keyspace.js"
 import { addTexts, isNumber } from "../long-double.js"
 import { bigInteger, integer, isInteger64 } from "../numbers.js"
-import { notAFloat, ok, overflow, ReplyError, syntaxError } from "../replies.js"
+import { infinite, notAFloat, ok, overflow, ReplyError, syntaxError } from "../replies.js"
 import { expiryInstant } from "./expiry.js"
 
 const maxLength = 512 * 1024 * 1024
 
-/** The instant of the option at `i` of the arguments, or undefined when it is no option of this kind. */
-const expiryOption = (name: string, args: Args, i: number, now: number): number | undefined => {
-  const option = args[i]!.toUpperCase()
-  const value = args[i + 1]
-  const relative = option === "EX" || option === "PX"
-  if (value === undefined || (!relative && option !== "EXAT" && option !== "PXAT")) return undefined
-  return expiryInstant(name, value, option.startsWith("EX") ? "seconds" : "millis", relative ? now : 0)
+interface Expiry {
+  readonly option: string
+  readonly text: string
 }
 
-const isExpiryOption = (args: Args, i: number): boolean =>
-  i + 1 < args.length && /^(?:ex|px|exat|pxat)$/i.test(args[i]!)
+const instantOf = (name: string, { option, text }: Expiry, now: number): number =>
+  expiryInstant(name, text, option.startsWith("EX") ? "seconds" : "millis", option.endsWith("AT") ? 0 : now)
+
+/** The option EX, PX, EXAT or PXAT at `i`: the same one may come again and takes the place of the one before. */
+const readExpiry = (args: Args, i: number, before: Expiry | undefined): Expiry | undefined => {
+  const option = args[i]!.toUpperCase()
+  const text = args[i + 1]
+  if (text === undefined || !/^(?:EX|PX|EXAT|PXAT)$/.test(option)) return undefined
+  return before === undefined || before.option === option ? { option, text } : undefined
+}
 
 const set = (args: Args, db: Keyspace) => {
   const key = args[1]!
-  let expiry: number | undefined
+  let expiry: Expiry | undefined
   let [nx, xx, keepTtl, get] = [false, false, false, false]
   for (let i = 3; i < args.length; i++) {
     const option = args[i]!.toUpperCase()
@@ -33,10 +37,14 @@ const set = (args: Args, db: Keyspace) => {
     else if (option === "XX" && !nx) xx = true
     else if (option === "GET") get = true
     else if (option === "KEEPTTL" && expiry === undefined) keepTtl = true
-    else if (isExpiryOption(args, i) && expiry === undefined && !keepTtl) expiry = i++
-    else throw syntaxError
+    else {
+      const given = keepTtl ? undefined : readExpiry(args, i, expiry)
+      if (given === undefined) throw syntaxError
+      expiry = given
+      i++
+    }
   }
-  const expireAt = expiry === undefined ? Infinity : expiryOption("set", args, expiry, db.now)!
+  const expireAt = expiry === undefined ? Infinity : instantOf("set", expiry, db.now)
   const old = get ? db.find(key, "string") : db.get(key)
   const reply = get ? (old?.kind === "string" ? old.value : null) : ok
   if ((nx && old !== undefined) || (xx && old === undefined)) return get ? reply : null
@@ -92,14 +100,24 @@ export const stringCommands: ReadonlyArray<Command> = [
     return value
   }),
   command("getex", -2, firstKey, (args, { db }) => {
-    const persist = args.length === 3 && args[2]!.toUpperCase() === "PERSIST"
-    if (args.length > 2 && !persist && !(args.length === 4 && isExpiryOption(args, 2))) throw syntaxError
+    let expiry: Expiry | undefined
+    let persist = false
+    for (let i = 2; i < args.length; i++) {
+      if (args[i]!.toUpperCase() === "PERSIST" && expiry === undefined) {
+        persist = true
+        continue
+      }
+      const given = persist ? undefined : readExpiry(args, i, expiry)
+      if (given === undefined) throw syntaxError
+      expiry = given
+      i++
+    }
     const entry = db.find(args[1]!, "string")
     if (entry === undefined) return null
     const value = entry.value
     if (persist) db.expire(args[1]!, entry, Infinity)
-    else if (args.length > 2) {
-      const at = expiryOption("getex", args, 2, db.now)!
+    else if (expiry !== undefined) {
+      const at = instantOf("getex", expiry, db.now)
       if (at <= db.now) db.delete(args[1]!)
       else db.expire(args[1]!, entry, at)
     }
@@ -117,7 +135,7 @@ export const stringCommands: ReadonlyArray<Command> = [
     const old = db.value(args[1]!, "string") ?? "0"
     if (!isNumber(old) || !isNumber(args[2]!)) throw notAFloat
     const value = addTexts(old, args[2]!)
-    if (value === undefined) throw notAFloat
+    if (value === undefined) throw infinite
     replace(db, args[1]!, value)
     return value
   }),

@@ -75,7 +75,7 @@ export const encode = (state: LuaState) => {
 
   const table = (L: number, depth: number): string => {
     if (depth > maxDepth || lua.lua_checkstack(L, 3) === 0) {
-      throw new LuaError(`Cannot serialise, excessive depth (${depth})`)
+      throw new LuaError(`Cannot serialise, excessive nesting (${depth})`)
     }
     const length = arrayLength(L)
     const parts: Array<string> = []
@@ -92,7 +92,7 @@ export const encode = (state: LuaState) => {
       const kind = lua.lua_type(L, -2)
       if (kind === type.number) parts.push(`"${number(lua.lua_tonumber(L, -2))}":${value(L, depth)}`)
       else if (kind === type.string) parts.push(`${quote(state.text(L, -2))}:${value(L, depth)}`)
-      else throw new LuaError("Cannot serialise table: table key must be a number or string")
+      else throw new LuaError(`Cannot serialise ${typeNames[kind] ?? "value"}: table key must be a number or string`)
       state.pop(L, 1)
     }
     return `{${parts.join(",")}}`
@@ -115,7 +115,7 @@ interface Token {
   readonly at: number
 }
 
-const numberText = /[-+]?(?:0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|inf(?:inity)?|nan)/iy
+const numberText = /[-+]?(?:0x[0-9a-f]+|[0-9]+\.?[0-9]*(?:e[-+]?[0-9]+)?|inf(?:inity)?|nan)/iy
 
 export const decode = (state: LuaState) => {
   const { lua } = state
@@ -169,6 +169,7 @@ export const decode = (state: LuaState) => {
     }
 
     const isNumberStart = (): boolean => {
+      if (text[at] === "-" || text[at] === "+") return true
       numberText.lastIndex = at
       return numberText.test(text)
     }
@@ -176,7 +177,7 @@ export const decode = (state: LuaState) => {
     const number = (): number => {
       numberText.lastIndex = at
       const match = numberText.exec(text)
-      if (match === null) return fail("value", { name: "invalid token", at })
+      if (match === null) return fail("value", { name: "invalid number", at })
       const digits = match[0].replace(/^[-+]/, "")
       const sign = match[0].startsWith("-") ? -1 : 1
       at += match[0].length
@@ -234,7 +235,7 @@ export const decode = (state: LuaState) => {
 
     const descend = (depth: number) => {
       if (depth > maxDepth || lua.lua_checkstack(L, 3) === 0) {
-        throw new LuaError(`Found too many nested data structures (${depth})`)
+        throw new LuaError(`Found too many nested data structures (${depth}) at character ${at + 1}`)
       }
     }
 

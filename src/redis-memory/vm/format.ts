@@ -26,7 +26,9 @@ export const wrapFormat = (state: LuaState): void => {
       if (!"diouxX".includes(conversion) || width.length > 2 || (precision ?? "").length > 2 || flags.length > 5) {
         return whole
       }
-      const value = toInteger(lua.luaL_checknumber(L, argument))
+      if (argument > lua.lua_gettop(L)) lua.luaL_argerror(L, argument, state.name("no value"))
+      const number = lua.luaL_checknumber(L, argument)
+      const value = "di".includes(conversion) ? toInteger(number) : toUnsigned(number)
       state.push(L, formatInteger(value, flags, Number(width), precision, conversion))
       lua.lua_replace(L, argument)
       return "%s"
@@ -39,7 +41,14 @@ export const wrapFormat = (state: LuaState): void => {
 
 /** The conversion of C on x86-64: what doesn't fit becomes the least integer. */
 const toInteger = (value: number): bigint =>
-  value < 9223372036854775808 && value >= -9223372036854775808 ? BigInt(Math.trunc(value)) : -9223372036854775808n
+  value < 2 ** 63 && value >= -(2 ** 63) ? BigInt(Math.trunc(value)) : -9223372036854775808n
+
+const toUnsigned = (value: number): bigint =>
+  value < 2 ** 63
+    ? BigInt.asUintN(64, toInteger(value))
+    : value < 2 ** 64
+    ? BigInt(value)
+    : 0n
 
 const formatInteger = (
   value: bigint,
@@ -50,7 +59,7 @@ const formatInteger = (
 ): string => {
   const signed = conversion === "d" || conversion === "i"
   const negative = signed && value < 0n
-  const magnitude = signed ? (negative ? -value : value) : BigInt.asUintN(64, value)
+  const magnitude = negative ? -value : value
   const base = conversion === "o" ? 8 : conversion === "x" || conversion === "X" ? 16 : 10
   let digits = magnitude === 0n && precision !== undefined && Number(precision) === 0 ? "" : magnitude.toString(base)
   if (precision !== undefined) digits = digits.padStart(Number(precision), "0")

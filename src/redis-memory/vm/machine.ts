@@ -242,7 +242,7 @@ const start = (): Machine => {
       case type.string:
         return state.text(L, -1)
       case type.number:
-        return Math.trunc(lua.lua_tonumber(L, -1)) + 0
+        return toInteger(lua.lua_tonumber(L, -1))
       case type.boolean:
         return lua.lua_toboolean(L, -1) !== 0 ? 1 : null
       case type.table:
@@ -336,6 +336,9 @@ const constants: Readonly<Record<string, number>> = {
   REPL_REPLICA: 2,
   REPL_ALL: 3
 }
+
+/** The conversion of C on x86-64: what doesn't fit becomes the least integer. */
+const toInteger = (value: number): number => value < 2 ** 63 && value >= -(2 ** 63) ? Math.trunc(value) + 0 : -(2 ** 63)
 
 /** An error without a code gets the general one; a `-` at the front is what stands before errors on the wire. */
 const asErrorText = (given: string): string => {

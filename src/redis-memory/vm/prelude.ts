@@ -37,7 +37,10 @@ local base = {
   tonumber = tonumber, tostring = tostring, type = type, unpack = unpack, xpcall = xpcall, _VERSION = _VERSION
 }
 
-base.pcall = function(...) return after_pcall(raw_pcall(...)) end
+base.pcall = function(...)
+  if select("#", ...) == 0 then return end
+  return after_pcall(raw_pcall(...))
+end
 
 base.rawset = function(t, k, v)
   if protected[t] then error("Attempt to modify a readonly table", 0) end
