@@ -217,6 +217,8 @@ interface Running {
 const callSize = 250
 /** Calls in flight. While one is under way the other hands in what has ended meanwhile. */
 const callsInFlight = 2
+/** Changes that others can see are told at most this often. */
+const betweenBeats = 1000
 const firstBackOff = 100
 const longestBackOff = 5000
 /** Interrupted handlers get this long to clean up before their jobs are put back. */
@@ -354,6 +356,14 @@ export const make = <Jobs extends Job.Any>(
       )
     }
 
+    let problem: string | undefined
+    const onProblem = (now: string | undefined) =>
+      Effect.suspend(() => {
+        if (now === problem) return Effect.void
+        problem = now
+        return now === undefined ? Effect.void : log(Effect.logError(`a key in Redis holds something foreign: ${now}`))
+      })
+
     const onEnded = (self: Running, exit: Exit.Exit<RunJob.Outcome>, now: number) => {
       const { execution, id, queue } = self.job
       running.delete(execution)
@@ -480,6 +490,7 @@ export const make = <Jobs extends Job.Any>(
               onSuccess: Effect.fnUntraced(function*(result) {
                 reserved -= want
                 yield* onConnection(undefined)
+                yield* onProblem(result.problem)
                 for (const one of handingIn) ours.delete(one.execution)
                 if (handovers === handoversBefore) {
                   if (want > 0) hungry = result.more
@@ -626,17 +637,17 @@ export const make = <Jobs extends Job.Any>(
         }
       }).pipe(Effect.catchAll(onConnection))
 
-    /** Beats on time, and within a second after something has changed that others can see. */
+    /** Beats on time, and as soon as something has changed that others can see, but not more than once a second. */
     const beating = Effect.gen(function*() {
       let last = yield* Clock.currentTimeMillis
       while (true) {
         const left = last + heartbeatMillis - (yield* Clock.currentTimeMillis)
-        const changed = Effect.zipRight(Effect.sleep(Math.min(1000, heartbeatMillis)), changedSignal.wait)
-        if (left > 0) yield* Effect.raceFirst(Effect.sleep(left), changed)
+        if (left > 0) yield* Effect.raceFirst(Effect.sleep(left), changedSignal.wait)
         const now = yield* Clock.currentTimeMillis
         const full = now - last >= heartbeatMillis
         if (full) last = now
         yield* beat(full)
+        if (!full) yield* Effect.sleep(betweenBeats)
       }
     })
 

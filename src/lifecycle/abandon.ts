@@ -121,7 +121,8 @@ end
 
 for i = 8, #ARGV do
   local queue = ARGV[i]
-  if redis.call("SET", MAINTENANCE .. queue, WORKER, "PX", interval, "NX") then
+  local usable = holdsListOrNothing(QUEUE .. queue)
+  if usable and redis.call("SET", MAINTENANCE .. queue, WORKER, "PX", interval, "NX") then
     local expired = redis.call("ZRANGEBYSCORE", STARTED .. queue, "-inf", "(" .. NOW_TEXT, "LIMIT", 0, limit)
     for j = 1, #expired do abandonOne(queue, expired[j]) end
     local dead = redis.call("ZRANGEBYSCORE", HANDOVERS .. queue, "-inf", "(" .. NOW_TEXT, "WITHSCORES", "LIMIT", 0, limit)

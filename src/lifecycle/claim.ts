@@ -4,6 +4,8 @@
  * Ids that were handed over to this worker come first (see `handover` in `wire/keys`). What of them doesn't fit in the
  * free slots goes back to the front of its queue.
  *
+ * A queue whose key holds something else is passed over.
+ *
  * An id whose job is gone, or is not queued any more, is dropped: it was canceled, has expired, or stands in the list
  * twice.
  *
@@ -77,7 +79,7 @@ end
 local function claimFrom(list, queue, want)
   while #claimed < want and drops > 0 do
     local before = #claimed
-    local ids = redis.call("LPOP", list, want - before)
+    local ids = attempt("LPOP", list, want - before)
     if not ids then return false end
     for i = 1, #ids do start(queue, ids[i]) end
     drops = drops - (#ids - (#claimed - before))
@@ -91,7 +93,7 @@ local function claim(queues, want, handedOver)
     for i = 1, #queues do
       local list = HANDOVER .. queues[i] .. ":" .. WORKER
       claimFrom(list, queues[i], want)
-      while redis.call("LMOVE", list, QUEUE .. queues[i], "RIGHT", "LEFT") do end
+      while attempt("LMOVE", list, QUEUE .. queues[i], "RIGHT", "LEFT") do end
     end
   end
   for i = 1, #queues do

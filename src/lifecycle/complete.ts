@@ -20,12 +20,14 @@ local function complete(queue, id, execution, startedAt, value)
   end
   redis.call("HSET", key, "status", "finished", "ended_at", NOW_DATE)
   if ttl > 0 then redis.call("EXPIRE", key, ttl) end
-  redis.call("ZADD", FINISHED .. queue, ttl > 0 and math.floor(NOW) + ttl or "+inf", id)
+  attempt("ZADD", FINISHED .. queue, ttl > 0 and math.floor(NOW) + ttl or "+inf", id)
   if value ~= "" then
     local results = RESULTS .. id
-    redis.call("XADD", results, "MAXLEN", "~", 10, "*", "type", 1, "worker_name", WORKER, "return_value", value,
+    local kept = attempt("XADD", results, "MAXLEN", "~", 10, "*", "type", 1, "worker_name", WORKER, "return_value", value,
       "execution_id", execution, "execution_started_at", startedAt, "execution_ended_at", NOW_TEXT)
-    if ttl > 0 then redis.call("EXPIRE", results, ttl) else redis.call("PERSIST", results) end
+    if kept then
+      if ttl > 0 then redis.call("EXPIRE", results, ttl) else redis.call("PERSIST", results) end
+    end
   end
   return 1
 end

@@ -34,6 +34,26 @@ export const luaExecution = `
 local JOB, QUEUE, STARTED, FINISHED, FAILED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local RESULTS, EXECUTIONS, EXECUTION, HANDOVER = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 
+-- What could not be written, because a key holds something foreign: the first error. A script can't be rolled back, so
+-- one such key must not leave everything else half done.
+local PROBLEM = ""
+
+local function attempt(...)
+  local reply = redis.pcall(...)
+  if type(reply) == "table" and reply.err then
+    if PROBLEM == "" then PROBLEM = select(2, ...) .. ": " .. reply.err end
+    return false
+  end
+  return reply
+end
+
+local function holdsListOrNothing(key)
+  local found = redis.call("TYPE", key)["ok"]
+  if found == "list" or found == "none" then return true end
+  if PROBLEM == "" then PROBLEM = key .. ": holds a " .. found .. ", expected a list" end
+  return false
+end
+
 -- Takes the execution out. Returns the wanted fields of its job, or nil when it is not the current one any more.
 local function takeOut(queue, id, execution, ...)
   if redis.call("ZREM", STARTED .. queue, id .. ":" .. execution) == 0 then return nil end

@@ -19,7 +19,7 @@ local function toFailed(queue, id, execution, startedAt, ttl, exception, typedEr
   end
   redis.call("HSET", key, "status", "failed", "ended_at", NOW_DATE)
   if ttl > 0 then redis.call("EXPIRE", key, ttl) end
-  redis.call("ZADD", FAILED .. queue, ttl > 0 and math.floor(NOW) + ttl or -1, id)
+  attempt("ZADD", FAILED .. queue, ttl > 0 and math.floor(NOW) + ttl or -1, id)
   local entry = { "type", 2, "worker_name", WORKER, "exc_string", exception,
     "execution_id", execution, "execution_ended_at", NOW_TEXT }
   if startedAt ~= "" then
@@ -30,8 +30,10 @@ local function toFailed(queue, id, execution, startedAt, ttl, exception, typedEr
     entry[#entry + 1] = "error"
     entry[#entry + 1] = typedError
   end
-  redis.call("XADD", results, "MAXLEN", "~", 10, "*", unpack(entry))
-  if ttl > 0 then redis.call("EXPIRE", results, ttl) else redis.call("PERSIST", results) end
+  local kept = attempt("XADD", results, "MAXLEN", "~", 10, "*", unpack(entry))
+  if kept then
+    if ttl > 0 then redis.call("EXPIRE", results, ttl) else redis.call("PERSIST", results) end
+  end
 end
 
 local function fail(queue, id, execution, startedAt, exception, typedError)

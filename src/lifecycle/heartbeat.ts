@@ -95,7 +95,8 @@ local isCurrent = {}
 for i = at, #ARGV, 4 do
   local queue, id, execution, startedAt = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local started, job = STARTED .. queue, JOB .. id
-  local status = redis.call("ZSCORE", started, id .. ":" .. execution) and redis.call("HGET", job, "status")
+  -- pcall: a foreign key under the name of one job must not cost the others their beat
+  local status = redis.call("ZSCORE", started, id .. ":" .. execution) and redis.pcall("HGET", job, "status")
   if status == "started" then
     redis.call("ZADD", started, "XX", aliveUntil, id .. ":" .. execution)
     redis.call("HSET", job, "last_heartbeat", nowDate)

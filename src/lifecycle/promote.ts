@@ -26,6 +26,8 @@ export interface PromoteParams {
   readonly leaseMillis: number
   /** How many ids to look at in all. Queues take from it in the order given. */
   readonly limit: number
+  /** Whether the scheduler's own hash gets a sign of life. */
+  readonly heartbeat: boolean
 }
 
 export interface QueueToPromote {
@@ -73,7 +75,15 @@ export const promote = Redis.script(
     for (const { queue } of params.queues) {
       out.push(keys.schedulerLock(queue), keys.scheduled(queue), keys.queue(queue))
     }
-    out.push(params.scheduler, params.now, params.nowDate, params.leaseMillis, params.limit, graceSeconds)
+    out.push(
+      params.scheduler,
+      params.now,
+      params.nowDate,
+      params.leaseMillis,
+      params.limit,
+      graceSeconds,
+      params.heartbeat ? 1 : 0
+    )
     for (const { skip } of params.queues) out.push(skip)
     return out
   },
@@ -93,6 +103,14 @@ local function overdue(id)
 end
 
 local function promoteDue(scheduled, queue, skip)
+  -- Mostly nothing is due, which one look at the head tells. pcall: a foreign type is this queue's problem alone.
+  local head = redis.pcall("ZRANGE", scheduled, skip, skip, "WITHSCORES")
+  if head.err then return { 2, scheduled .. ": " .. head.err } end
+  if not head[1] then return { 1, {}, "", 0, 0, "", 0 } end
+  if tonumber(head[2]) > tonumber(now) then return { 1, {}, "", 0, 0, head[2], 0 } end
+  local list = redis.call("TYPE", queue)["ok"]
+  if list ~= "list" and list ~= "none" then return { 2, queue .. " holds a " .. list .. ", expected a list" } end
+
   local limit = budget
   local due = redis.call("ZRANGEBYSCORE", scheduled, "-inf", now, "WITHSCORES", "LIMIT", skip, limit)
   budget = budget - #due / 2
@@ -123,27 +141,27 @@ local function promoteDue(scheduled, queue, skip)
     end
   end
   if #toBack > 0 then redis.call("RPUSH", queue, unpack(toBack)) end
-  if #toRemove > 0 then redis.call("ZREM", scheduled, unpack(toRemove)) end
+  if #toRemove > 0 then
+    redis.call("ZREM", scheduled, unpack(toRemove))
+    -- the next time that one of them is scheduled has a grace of its own
+    local seen = {}
+    for i = 1, #toRemove do seen[i] = firstSeen .. toRemove[i] end
+    redis.call("DEL", unpack(seen))
+  end
   local nextDue = redis.call("ZRANGEBYSCORE", scheduled, "(" .. now, "+inf", "WITHSCORES", "LIMIT", 0, 1)
   return { 1, ids, firstDue, dropped, held, nextDue[2] or "", #due == 2 * limit and 1 or 0 }
 end
 
 local held, out = false, {}
 for at = ${keysBeforeQueues + 1}, #KEYS, 3 do
-  local lock, scheduled, queue = KEYS[at], KEYS[at + 1], KEYS[at + 2]
-  if prolongLease(lock, token, lease) then
+  if prolongLease(KEYS[at], token, lease) then
     held = true
-    local zset, list = redis.call("TYPE", scheduled)["ok"], redis.call("TYPE", queue)["ok"]
-    if (zset == "zset" or zset == "none") and (list == "list" or list == "none") then
-      out[#out + 1] = promoteDue(scheduled, queue, tonumber(ARGV[7 + #out]))
-    else
-      out[#out + 1] = { 2, scheduled .. " holds a " .. zset .. ", " .. queue .. " a " .. list }
-    end
+    out[#out + 1] = promoteDue(KEYS[at + 1], KEYS[at + 2], tonumber(ARGV[8 + #out]))
   else
     out[#out + 1] = { 0 }
   end
 end
-if held and redis.call("EXISTS", KEYS[1]) == 1 then
+if held and ARGV[7] == "1" and redis.call("EXISTS", KEYS[1]) == 1 then
   redis.call("HSET", KEYS[1], "last_heartbeat", nowDate)
   redis.call("EXPIRE", KEYS[1], 61)
 end

@@ -1,5 +1,6 @@
 /**
- * Edge `release`: started -> queued, at the front. Without effect for an execution that is not the current one.
+ * Edge `release`: started -> queued, at the front. Without effect for an execution that is not the current one, and
+ * while the key of the queue holds something else: the job then stays where maintenance looks for it.
  *
  * @internal
  */
@@ -12,7 +13,7 @@ local function toQueued(queue, id)
 end
 
 local function release(queue, id, execution)
-  if not takeOut(queue, id, execution) then return 0 end
+  if not holdsListOrNothing(QUEUE .. queue) or not takeOut(queue, id, execution) then return 0 end
   toQueued(queue, id)
   return 1
 end

@@ -109,16 +109,23 @@ for at = 10 + #queues, #ARGV, 7 do
   handedIn[#handedIn + 1] = taken
 end
 local more = claim(queues, tonumber(ARGV[7]), ARGV[8] == "1")
-return { handedIn, claimed, more and 1 or 0 }
+return { handedIn, claimed, more and 1 or 0, PROBLEM }
 `,
     result: (
-      [handedIn, claimed, more]: readonly [ReadonlyArray<number>, ReadonlyArray<ClaimedRow>, number]
+      [handedIn, claimed, more, problem]: readonly [
+        ReadonlyArray<number>,
+        ReadonlyArray<ClaimedRow>,
+        number,
+        Uint8Array
+      ]
     ) => ({
       /** For each that ended: false when its execution was not the current one any more. */
       handedIn: handedIn.map((one) => one === 1),
       claimed: claimed.map(readClaimed),
       /** Whether a queue may hold more: the call got all that it wanted. */
-      more: more === 1
+      more: more === 1,
+      /** What could not be read or written because a key holds something foreign, in words. */
+      problem: problem.length === 0 ? undefined : new TextDecoder().decode(problem)
     })
   }
 )

@@ -1,0 +1,96 @@
+/**
+ * A worker's turn with defaults, for the edges that it walks.
+ */
+import * as Effect from "effect/Effect"
+import { type Ended, turn as script, type TurnParams } from "../../src/lifecycle/turn.js"
+import type { RedisService } from "../../src/Redis.js"
+import * as Wire from "../../src/wire/date.js"
+import * as keys from "../../src/wire/keys.js"
+import { at, now, putJob } from "./support.js"
+
+/** A uuid of version 8, as the prefixes of effect-rq's executions are. */
+export const prefix = "0123456789ab8def8000aaaa"
+
+export const execution = (n: number): string => prefix + n.toString(16).padStart(8, "0")
+
+export const turn = (redis: RedisService, params: Partial<TurnParams> & { readonly time?: number } = {}) => {
+  const { time = now, ...rest } = params
+  return redis.eval(script)({
+    worker: "w1",
+    abandonedAt: Wire.seconds(time + 20_000),
+    executionPrefix: prefix,
+    counter: 0,
+    want: 0,
+    handedOver: false,
+    queues: ["default"],
+    ended: [],
+    ...at(time),
+    ...rest
+  })
+}
+
+/** A job that is started, as `claim` leaves it. */
+export const putStarted = (
+  redis: RedisService,
+  id: string,
+  options: {
+    readonly queue?: string
+    readonly execution?: string
+    readonly abandonedAt?: number
+    readonly fields?: Readonly<Record<string, string>>
+  } = {}
+) =>
+  Effect.gen(function*() {
+    const queue = options.queue ?? "default"
+    const executionId = options.execution ?? execution(0)
+    yield* putJob(redis, id, {
+      status: "started",
+      origin: queue,
+      started_at: Wire.encode(now),
+      worker_name: "w1",
+      ...options.fields
+    })
+    yield* redis.send(
+      "ZADD",
+      keys.started(queue),
+      Wire.seconds(options.abandonedAt ?? now + 20_000),
+      `${id}:${executionId}`
+    )
+  })
+
+/** RQ's keys of an execution, as a heartbeat writes them. */
+export const putExecution = (redis: RedisService, id: string, executionId = execution(0)) =>
+  Effect.zipRight(
+    redis.send("HSET", keys.execution(id, executionId), "id", executionId),
+    redis.send("ZADD", keys.executions(id), 1, executionId)
+  )
+
+export const completed = (id: string, rest: Partial<Ended> = {}): Ended => ({
+  _tag: "Completed",
+  queue: "default",
+  id,
+  execution: execution(0),
+  startedAt: "1795499999.5",
+  returnValue: "Mw==",
+  ...rest
+} as Ended) // the parts of one kind
+
+export const failed = (id: string, rest: Partial<Ended> = {}): Ended => ({
+  _tag: "Failed",
+  queue: "default",
+  id,
+  execution: execution(0),
+  startedAt: "1795499999.5",
+  exception: "ZXhj",
+  error: "",
+  ...rest
+} as Ended) // the parts of one kind
+
+export const released = (id: string, rest: Partial<Ended> = {}): Ended => ({
+  _tag: "Released",
+  queue: "default",
+  id,
+  execution: execution(0),
+  startedAt: "1795499999.5",
+  ...rest
+} as Ended) // the parts of one kind
