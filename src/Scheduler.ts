@@ -141,7 +141,10 @@ export type SchedulerEvent =
 export interface SchedulerService {
   readonly name: string
   readonly status: Effect.Effect<SchedulerStatus>
-  /** What happens from now on. A reader that is more than 1,024 events behind misses the oldest. */
+  /**
+   * The last 100 events, so that one who reads from the start misses nothing, and then what happens from now on. A
+   * reader that is more than 1,024 events behind misses the oldest.
+   */
   readonly events: Stream.Stream<SchedulerEvent>
 }
 
@@ -223,6 +226,9 @@ const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<Reado
   return chunks
 }
 
+/** How subscribing is tried again; that Redis is away is told by the ticks. */
+const untilItWorks = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced("5 seconds"))
+
 /** Node's timers can't wait longer than 24.8 days. */
 const longestSleep = Duration.toMillis("1 day")
 
@@ -261,7 +267,7 @@ export const make = (
       createdAt: yield* Clock.currentTimeMillis,
       lastHeartbeat: yield* Clock.currentTimeMillis
     })
-    const events = yield* PubSub.sliding<SchedulerEvent>(1024)
+    const events = yield* PubSub.sliding<SchedulerEvent>({ capacity: 1024, replay: 100 })
     /** Something has changed that the punctual fiber sleeps for. */
     const nextDueChanged = Signal.make()
     /** A queue has lost its leader, or a lease was seen that lapses sooner than expected. */
@@ -273,22 +279,25 @@ export const make = (
 
     /** Redis being away is a state that is logged when it changes, not once for each try. */
     const whenConnected = (effect: Effect.Effect<void, Redis.RedisError>): Effect.Effect<void> =>
-      Effect.matchEffect(effect, {
-        onFailure: (error) => {
-          const first = connected
-          connected = false
-          // Who leads is not known now, so it is asked for again and again, not at the next election only.
-          for (const state of following()) state.lapsesAt ??= 0
+      Effect.catchAll(effect, (error) => {
+        const first = connected
+        connected = false
+        // Who leads is not known now, so it is asked for again and again, not at the next election only.
+        for (const state of following()) {
+          if (state.lapsesAt !== undefined) continue
+          state.lapsesAt = 0
           followingChanged.notify()
-          return first ? log(Effect.logWarning("Redis can't be used, going on when it can", error)) : Effect.void
-        },
-        onSuccess: () => {
-          const again = !connected
-          connected = true
-          if (again) nextDueChanged.notify()
-          return again ? log(Effect.logInfo("Redis can be used again")) : Effect.void
         }
+        return first ? log(Effect.logWarning("Redis can't be used, going on when it can", error)) : Effect.void
       })
+
+    /** Only an answer shows that Redis is there: a tick that leads no queue asks nothing. */
+    const onAnswer = Effect.suspend(() => {
+      if (connected) return Effect.void
+      connected = true
+      nextDueChanged.notify()
+      return log(Effect.logInfo("Redis can be used again"))
+    })
 
     const onElected = (state: QueueState, now: number) =>
       Effect.suspend(() => {
@@ -358,6 +367,7 @@ export const make = (
       })
       let more = false
       for (const row of rows(toPromote)) {
+      yield* onAnswer
         const state = states.get(row.queue)! // the rows are those of the queues asked for
         switch (row._tag) {
           case "NotHeld": {
@@ -409,6 +419,7 @@ export const make = (
         const asked = some.map((state) => state.queue)
         const now = yield* Clock.currentTimeMillis
         const rows = yield* elect({ scheduler: name, queues: asked, leaseMillis, birth, nowDate: Date.encode(now) })
+        yield* onAnswer
         for (const row of rows(asked)) {
           const state = states.get(row.queue)! // the rows are those of the queues asked for
           if (row._tag === "Leading") {
@@ -459,7 +470,11 @@ export const make = (
 
     const listening = Effect.scoped(Effect.gen(function*() {
       const channels = new Map(queues.map((queue) => [keys.schedulerChannel(queue), states.get(queue)!]))
-      const messages = yield* redis.subscribe(...channels.keys())
+      const messages = yield* Effect.retry(redis.subscribe(...channels.keys()), {
+        schedule: untilItWorks,
+        while: (error) => error.isTransient
+      })
+      yield* tick // sees what was scheduled while nobody listened
       while (true) {
         const { channel, message } = yield* Queue.take(messages)
         const state = channels.get(channel)

@@ -245,24 +245,22 @@ describe("several queues", () => {
     travelling((world) =>
       Effect.gen(function*() {
         const queues = ["a", "b", "c"]
+        const scheduler = yield* world.scheduler("scheduler", { queues, batchSize: 50 })
         yield* world.queue.enqueueMany(
           queues.flatMap((queue) =>
             range(queue === "a" ? 1000 : 30).map((index) =>
-              Queue.request(Task, { name: `${queue}${index}` }, { queue, in: 1000 + index })
+              Queue.request(Task, { name: `${queue}${index}` }, { queue, in: "1 minute" })
             )
           )
         )
         yield* world.adjust("1 minute")
-        const order: Array<string> = []
-        const scheduler = yield* world.scheduler("scheduler", { queues, batchSize: 50 })
-        yield* world.settle
-        for (const event of scheduler.events) if (event._tag === "Promoted") order.push(event.queue)
         assert.strictEqual(yield* world.queue.length("a"), 1000)
         assert.strictEqual(yield* world.queue.length("b"), 30)
         assert.strictEqual(yield* world.queue.length("c"), 30)
+        const order = scheduler.events.flatMap((event) => event._tag === "Promoted" ? [event.queue] : [])
         // a is far from empty when b and c have had their turn
-        assert.isBelow(order.lastIndexOf("b"), 5)
-        assert.isBelow(order.lastIndexOf("c"), 5)
+        assert.include(order.slice(0, 5), "b")
+        assert.include(order.slice(0, 5), "c")
         assert.isAbove(order.lastIndexOf("a"), 15)
       })
     ))

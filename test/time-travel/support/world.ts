@@ -80,7 +80,11 @@ export type WorkerHost = Host<Worker.WorkerService, Worker.WorkerEvent>
 
 interface HostOptions {
   readonly around?: Around | undefined
+  /** Starts without a connection to Redis. */
+  readonly disconnected?: boolean | undefined
 }
+
+const untouched: Around = (_, call) => call
 
 export interface World extends Time {
   readonly store: RedisMemory.Store
@@ -135,12 +139,13 @@ const through = (service: Redis.RedisService, running: Effect.Latch, around: Aro
 const host = Effect.fnUntraced(function*<S, Ev, E, R>(
   store: RedisMemory.Store,
   name: string,
-  around: Around,
+  { around = untouched, disconnected = false }: HostOptions,
   build: Effect.Effect<S, E, R>,
   eventsOf: (service: S) => Stream.Stream<Ev>
 ) {
   const scope = yield* Scope.make()
   const client = yield* RedisMemory.makeClient(store)
+  if (disconnected) yield* client.disconnect
   const running = yield* Effect.makeLatch(true)
   const clock = yield* Effect.clock
   const service = yield* build.pipe(
@@ -174,7 +179,6 @@ const makeWorld = Effect.fnUntraced(function*(time: Time, logs: Array<Line>) {
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => now - start)
   const ran: Array<Ran> = []
   const as = <A, E>(effect: Effect.Effect<A, E, Redis.Redis>) => Effect.provideService(effect, Redis.Redis, redis)
-  const untouched: Around = (_, call) => call
 
   const world: World = {
     ...time,
@@ -192,9 +196,15 @@ const makeWorld = Effect.fnUntraced(function*(time: Time, logs: Array<Line>) {
           of === undefined || annotations["worker"] === of || annotations["scheduler"] === of
         )
         .map(({ text }) => text),
-    scheduler: (name, { around = untouched, ...options } = {}) =>
-      host(store, name, around, Scheduler.make({ queues: ["q"], ...options, name }), (service) => service.events),
-    worker: (name, { around = untouched, handler, ...options } = {}) => {
+    scheduler: (name, { around, disconnected, ...options } = {}) =>
+      host(
+        store,
+        name,
+        { around, disconnected },
+        Scheduler.make({ queues: ["q"], ...options, name }),
+        (service) => service.events
+      ),
+    worker: (name, { around, disconnected, handler, ...options } = {}) => {
       const byDefault: TaskHandler = (task) =>
         Effect.as(task.millis > 0 ? Effect.sleep(task.millis) : Effect.void, task.name)
       const Handlers = Tasks.toLayer({
@@ -212,7 +222,7 @@ const makeWorld = Effect.fnUntraced(function*(time: Time, logs: Array<Line>) {
           )
         )
       )
-      return host(store, name, around, build, (service) => service.events)
+      return host(store, name, { around, disconnected }, build, (service) => service.events)
     },
     dump: RedisMemory.dump(store),
     status: (jobId) => Effect.orDie(redis.send<string | null>("HGET", keys.job(jobId), "status"))
@@ -229,7 +239,7 @@ const collecting = (logs: Array<Line>) =>
       const parts = Array.isArray(message) ? message : [message]
       logs.push({
         level: logLevel.label,
-        text: parts.map((part) => typeof part === "string" ? part : JSON.stringify(part)).join(" "),
+        text: parts.filter((part) => !(part instanceof Error)).map(String).join(" "),
         annotations: Object.fromEntries(annotations)
       })
     })
