@@ -92,6 +92,9 @@ export interface Connection {
 }
 
 /**
+ * Every call that doesn't block on purpose ends within a bounded time, with a `RedisError` of reason `connection` or
+ * `timeout` when the server does not answer.
+ *
  * @since 0.1.0
  * @category models
  */

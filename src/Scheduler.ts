@@ -226,6 +226,9 @@ const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<Reado
   return chunks
 }
 
+/** How often the scheduler's hash in Redis gets a sign of life; it lives for 61 seconds without. */
+const beatMillis = 5000
+
 /** How subscribing is tried again; that Redis is away is told by the ticks. */
 const untilItWorks = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced("5 seconds"))
 
@@ -274,6 +277,7 @@ export const make = (
     const followingChanged = Signal.make()
     let connected = true
     let lastTick: number | undefined
+    let lastBeat = 0
 
     const log = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.annotateLogs(effect, { scheduler: name })
 
@@ -356,6 +360,7 @@ export const make = (
     /** One call for some of the queues; returns whether more is due than it took. */
     const promoteSome = Effect.fnUntraced(function*(some: ReadonlyArray<QueueState>) {
       const now = yield* Clock.currentTimeMillis
+      const beats = now - lastBeat >= beatMillis
       const toPromote = some.map(({ queue, skip }) => ({ queue, skip }))
       const rows = yield* promote({
         scheduler: name,
@@ -363,11 +368,13 @@ export const make = (
         now: Date.seconds(now),
         nowDate: Date.encode(now),
         leaseMillis,
-        limit: batchSize
+        limit: batchSize,
+        heartbeat: beats
       })
+      yield* onAnswer
+      if (beats) lastBeat = now
       let more = false
       for (const row of rows(toPromote)) {
-      yield* onAnswer
         const state = states.get(row.queue)! // the rows are those of the queues asked for
         switch (row._tag) {
           case "NotHeld": {
@@ -433,20 +440,10 @@ export const make = (
       }
     })
 
-    // Elections and ticks take turns, so that each sees what the other has left.
+    // Elections and ticks take turns, so that each sees what the other has left. No call hangs: the port bounds them.
     const turn = (yield* Effect.makeSemaphore(1)).withPermits(1)
-    const bounded = Effect.timeoutFail({
-      duration: Math.max(leaseMillis, 10_000),
-      onTimeout: () =>
-        new Redis.RedisError({
-          reason: "timeout",
-          command: "tick",
-          code: "",
-          message: "a tick took longer than a lease"
-        })
-    })
-    const tick = turn(whenConnected(bounded(promoteAll)))
-    const election = Effect.zipRight(turn(whenConnected(bounded(electAll))), tick)
+    const tick = turn(whenConnected(promoteAll))
+    const election = Effect.zipRight(turn(whenConnected(electAll)), tick)
 
     /** Ticks as soon as the next job is due. */
     const punctual = Effect.forever(Effect.gen(function*() {

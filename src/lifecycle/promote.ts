@@ -102,14 +102,18 @@ local function overdue(id)
   return tonumber(now) - tonumber(redis.call("GET", seen)) > grace
 end
 
+local function wrongType(key, expected)
+  return key .. " holds a " .. redis.call("TYPE", key)["ok"] .. ", expected a " .. expected
+end
+
 local function promoteDue(scheduled, queue, skip)
   -- Mostly nothing is due, which one look at the head tells. pcall: a foreign type is this queue's problem alone.
   local head = redis.pcall("ZRANGE", scheduled, skip, skip, "WITHSCORES")
-  if head.err then return { 2, scheduled .. ": " .. head.err } end
+  if head.err then return { 2, wrongType(scheduled, "zset") } end
   if not head[1] then return { 1, {}, "", 0, 0, "", 0 } end
   if tonumber(head[2]) > tonumber(now) then return { 1, {}, "", 0, 0, head[2], 0 } end
   local list = redis.call("TYPE", queue)["ok"]
-  if list ~= "list" and list ~= "none" then return { 2, queue .. " holds a " .. list .. ", expected a list" } end
+  if list ~= "list" and list ~= "none" then return { 2, wrongType(queue, "list") } end
 
   local limit = budget
   local due = redis.call("ZRANGEBYSCORE", scheduled, "-inf", now, "WITHSCORES", "LIMIT", skip, limit)

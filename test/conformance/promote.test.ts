@@ -35,6 +35,7 @@ const promote = (
       scheduler: token,
       leaseMillis: lease,
       limit: 500,
+      heartbeat: true,
       ...at(params.time ?? now),
       ...params,
       queues

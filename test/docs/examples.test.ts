@@ -6,28 +6,7 @@ import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { cache, readSource, root, type Source, sourcesIn } from "../package/sources.js"
-
-interface Example {
-  readonly path: string
-  /** The line of the file that the code's first line stands on. */
-  readonly line: number
-  readonly code: string
-}
-
-/** The code blocks of a text whose lines all begin with `prefix`. */
-const blocks = (path: string, text: string, firstLine: number, prefix: RegExp): ReadonlyArray<Example> => {
-  const lines = text.split("\n").map((line) => line.replace(prefix, ""))
-  const examples: Array<Example> = []
-  let start: number | undefined
-  lines.forEach((line, index) => {
-    if (start === undefined && /^\s*```ts\b/.test(line)) start = index + 1
-    else if (start !== undefined && /^\s*```\s*$/.test(line)) {
-      examples.push({ path, line: firstLine + start, code: lines.slice(start, index).join("\n") })
-      start = undefined
-    }
-  })
-  return examples
-}
+import { blocks, type Example, fileOf } from "./blocks.js"
 
 const inDocstrings = ({ path, text }: Source): ReadonlyArray<Example> =>
   Array.from(text.matchAll(/^[ \t]*\/\*\*[^]*?\*\//gm)).flatMap((docstring) => {
@@ -43,11 +22,9 @@ const check = (name: string, examples: ReadonlyArray<Example>): ReadonlyArray<st
   Fs.rmSync(folder, { recursive: true, force: true })
   Fs.mkdirSync(folder, { recursive: true })
   const write = (file: string, text: string) => Fs.writeFileSync(Path.join(folder, file), text)
-  const files = examples.map((example, index) => {
-    const file = `${index}.ts`
-    write(file, `${example.code}\n`)
-    return file
-  })
+  const byFile = new Map(examples.map((example, index) => [fileOf(example) ?? `${index}.ts`, example]))
+  assert.strictEqual(byFile.size, examples.length, "two examples have the same file name")
+  for (const [file, example] of byFile) write(file, `${example.code}\n`)
   write("package.json", JSON.stringify({ type: "module" }))
   write(
     "tsconfig.json",
@@ -55,7 +32,7 @@ const check = (name: string, examples: ReadonlyArray<Example>): ReadonlyArray<st
       extends: Path.join(root, "tsconfig.json"),
       // An example shows a definition without using it.
       compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, types: ["node"] },
-      files,
+      files: [...byFile.keys()],
       include: []
     })
   )
@@ -64,8 +41,8 @@ const check = (name: string, examples: ReadonlyArray<Example>): ReadonlyArray<st
     cwd: folder,
     encoding: "utf8"
   })
-  const problems = Array.from(stdout.matchAll(/^(\d+)\.ts\((\d+),\d+\): (.*(?:\n  .*)*)/gm), (match) => {
-    const example = examples[Number(match[1])]!
+  const problems = Array.from(stdout.matchAll(/^([\w.]+\.ts)\((\d+),\d+\): (.*(?:\n  .*)*)/gm), (match) => {
+    const example = byFile.get(match[1]!)!
     return `${example.path}:${example.line + Number(match[2]) - 1} ${match[3]}`
   })
   // A compiler that did not run at all has found nothing either. Errors of the sources are another check's business.
