@@ -31,13 +31,29 @@ export type Entry<K extends Kind = Kind> = {
   }
 }[K]
 
+/**
+ * What stays of a key that was deleted, for a while.
+ *
+ * A Map of JavaScript keeps deleted entries in the chains of their buckets until it is rebuilt. A key that comes and
+ * goes, as the key of a queue does, would make its bucket long and each look at it slow.
+ */
+interface Gone {
+  readonly kind: "gone"
+  readonly serial: number
+}
+
+/** That many gone keys may be kept beside as many as are alive. */
+const minGone = 1_024
+
 /** How many commands pass between two looks for expired keys that nobody asks for, and how many keys a look takes. */
 const sweepEvery = 64
 const sweepKeys = 32
 
 export class Keyspace {
   now = 0
-  private readonly entries = new Map<string, Entry>()
+  private readonly entries = new Map<string, Entry | Gone>()
+  private gone = 0
+  /** All keys that expire, and some that don't any more: the sweep takes those out (see {@link Gone}). */
   private readonly expiring = new Set<string>()
   private serials = 0
   private commands = 0
@@ -47,7 +63,8 @@ export class Keyspace {
 
   get(key: string): Entry | undefined {
     const entry = this.entries.get(key)
-    if (entry === undefined || this.now <= entry.expireAt) return entry
+    if (entry === undefined || entry.kind === "gone") return undefined
+    if (this.now <= entry.expireAt) return entry
     this.delete(key)
     return undefined
   }
@@ -75,17 +92,26 @@ export class Keyspace {
   }
 
   put<K extends Kind>(key: string, kind: K, value: Values[K], expireAt = Infinity): void {
-    const old = this.get(key)
+    const old = this.entries.get(key)
+    if (old?.kind === "gone") this.gone--
     const serial = old?.serial ?? this.serials++
     this.entries.set(key, { kind, value, expireAt, serial } as Entry) // `kind` and `value` are of the same K
     if (expireAt !== Infinity) this.expiring.add(key)
-    else if (old !== undefined) this.expiring.delete(key)
     if (kind === "list" || kind === "stream") this.onReady?.(key)
   }
 
   delete(key: string): boolean {
-    this.expiring.delete(key)
-    return this.entries.delete(key)
+    const entry = this.entries.get(key)
+    if (entry === undefined || entry.kind === "gone") return false
+    this.entries.set(key, { kind: "gone", serial: entry.serial })
+    this.gone++
+    if (this.gone > minGone && this.gone * 2 > this.entries.size) this.forget()
+    return true
+  }
+
+  private forget(): void {
+    for (const [key, entry] of this.entries) if (entry.kind === "gone") this.entries.delete(key)
+    this.gone = 0
   }
 
   /** Deletes the key if it is alive. */
@@ -95,25 +121,40 @@ export class Keyspace {
 
   expire(key: string, entry: Entry, at: number): void {
     entry.expireAt = at
-    if (at === Infinity) this.expiring.delete(key)
-    else this.expiring.add(key)
+    if (at !== Infinity) this.expiring.add(key)
   }
 
   clear(): void {
     this.entries.clear()
+    this.gone = 0
     this.expiring.clear()
     this.sweeper = undefined
   }
 
   /** Drops all keys that have expired. */
   purge(): void {
-    for (const key of this.expiring) this.get(key)
+    for (const key of this.expiring) this.sweep(key)
+  }
+
+  private sweep(key: string): void {
+    const entry = this.get(key)
+    if (entry === undefined || entry.expireAt === Infinity) this.expiring.delete(key)
+  }
+
+  /** How many keys take up memory, those that have expired unseen included. */
+  get held(): number {
+    return this.entries.size - this.gone
+  }
+
+  /** As {@link held}, and those that are gone but not forgotten. */
+  get slots(): number {
+    return this.entries.size
   }
 
   /** How many keys are alive. */
   get size(): number {
     this.purge()
-    return this.entries.size
+    return this.held
   }
 
   /** The keys that are alive, in the order in which they came in. The iterator survives changes. */
@@ -135,7 +176,7 @@ export class Keyspace {
         this.sweeper = undefined
         return
       }
-      this.get(next.value)
+      this.sweep(next.value)
     }
   }
 }

@@ -72,7 +72,8 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
     now: seconds,
     nowDate: date,
     leaseMillis: one(100_000),
-    limit: one(1, 2, 10)
+    limit: one(1, 2, 10),
+    heartbeat: FastCheck.boolean()
   }).map((params) => call(promote, params)),
   ...[1, 2].map(() =>
     FastCheck.tuple(

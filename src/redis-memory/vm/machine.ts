@@ -22,8 +22,8 @@ export type Call = (args: ReadonlyArray<string>) => Reply
 
 /** How many compiled scripts are kept. */
 const maxScripts = 2_000
-/** A script that takes more instructions than this is ended: seconds of work, where a real Redis would be BUSY. */
-const maxInstructions = 500_000_000
+/** A script that takes more instructions than this is ended: a second of work, where a real Redis would become BUSY. */
+const maxInstructions = 200_000_000
 const instructionsPerLook = 1_000_000
 const maskCount = 8
 
@@ -47,7 +47,15 @@ export const evaluate = (
   keys: ReadonlyArray<string>,
   argv: ReadonlyArray<string>,
   call: Call
-): Reply => theMachine().run(script, keys, argv, call)
+): Reply => {
+  try {
+    return theMachine().run(script, keys, argv, call)
+  } catch (error) {
+    // a script's own errors are replies, so the machine itself is broken: the next script gets a new one
+    if (!(error instanceof ReplyError)) machine = undefined
+    throw error
+  }
+}
 
 const start = (): Machine => {
   const state = new LuaState(instantiate())

@@ -80,6 +80,8 @@ export interface LuaModule {
 export const longjmp = Infinity
 
 const pageSize = 65536
+/** What all scripts together may take up at a time. Memory of WebAssembly never shrinks. */
+const maxMemory = 512 * 1024 * 1024
 
 export const instantiate = (): LuaModule => {
   const path = createRequire(import.meta.url).resolve("wasmoon-lua5.1/dist/liblua5.1.wasm")
@@ -100,6 +102,7 @@ export const instantiate = (): LuaModule => {
   }
 
   const grow = (size: number): number => {
+    if (size > maxMemory) return 0
     const missing = Math.ceil((size - lua.memory.buffer.byteLength) / pageSize)
     try {
       // half as much again, so that a script that builds a large value doesn't grow the memory for each piece
