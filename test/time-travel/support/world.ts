@@ -61,7 +61,7 @@ export type Around = <A>(
 export interface Host<S, E> {
   readonly name: string
   readonly service: S
-  /** Events since it started. */
+  /** Its events, once all that ran at its start has come to rest. */
   readonly events: Array<E>
   /** Closes its scope; takes as long as that takes. */
   readonly stop: Effect.Effect<void>
