@@ -43,6 +43,9 @@ export interface Abandoned {
   readonly outcome: "queued" | "failed"
 }
 
+/** How many executions of Python's a call looks at, so that it stays short. */
+const mostPassedOver = 10_000
+
 export const abandon = Redis.script(
   (params: AbandonParams) => [
     ...executionKeys,
@@ -98,11 +101,12 @@ end
 
 local abandoned = {}
 
+-- Whether the member is out of the registry now.
 local function abandonOne(queue, member)
   local id, execution = string.match(member, "^(.*):([^:]*)$")
-  if not id or string.sub(execution, 13, 13) ~= "8" then return end
+  if not id or string.sub(execution, 13, 13) ~= "8" then return false end
   local job = takeOut(queue, id, execution, "worker_name", "abandon_count", "failure_ttl")
-  if not job then return end
+  if not job then return true end
   local dead, times = job[2] or "", (tonumber(job[3] or "") or 0) + 1
   redis.call("HSET", JOB .. id, "abandon_count", times)
   local outcome = "queued"
@@ -117,14 +121,27 @@ local function abandonOne(queue, member)
     toQueued(queue, id)
   end
   abandoned[#abandoned + 1] = { queue, id, dead, times, outcome }
+  return true
+end
+
+-- Takes out at most \`limit\` executions, passing over those that are left to Python, of which any number may be in front.
+local function abandonExpired(queue)
+  local offset, taken = 0, 0
+  while taken < limit and offset < ${mostPassedOver} do
+    local expired = attempt("ZRANGEBYSCORE", STARTED .. queue, "-inf", "(" .. NOW_TEXT, "LIMIT", offset, limit)
+    if not expired then return end
+    for j = 1, #expired do
+      if taken < limit and abandonOne(queue, expired[j]) then taken = taken + 1 else offset = offset + 1 end
+    end
+    if #expired < limit then return end
+  end
 end
 
 for i = 8, #ARGV do
   local queue = ARGV[i]
   local usable = holdsListOrNothing(QUEUE .. queue)
   if usable and redis.call("SET", MAINTENANCE .. queue, WORKER, "PX", interval, "NX") then
-    local expired = redis.call("ZRANGEBYSCORE", STARTED .. queue, "-inf", "(" .. NOW_TEXT, "LIMIT", 0, limit)
-    for j = 1, #expired do abandonOne(queue, expired[j]) end
+    abandonExpired(queue)
     local dead = redis.call("ZRANGEBYSCORE", HANDOVERS .. queue, "-inf", "(" .. NOW_TEXT, "WITHSCORES", "LIMIT", 0, limit)
     for j = 1, #dead, 2 do
       local list = HANDOVER .. queue .. ":" .. dead[j]

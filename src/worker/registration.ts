@@ -81,8 +81,12 @@ redis.call("SREM", KEYS[2], member)
 for i = 4, #ARGV do
   local queue = ARGV[i]
   redis.call("SREM", KEYS[3] .. queue, member)
-  redis.call("ZREM", KEYS[4] .. queue, worker)
-  while redis.call("LMOVE", KEYS[5] .. queue .. ":" .. worker, KEYS[6] .. queue, "RIGHT", "LEFT") do end
+  local moved
+  repeat
+    moved = redis.pcall("LMOVE", KEYS[5] .. queue .. ":" .. worker, KEYS[6] .. queue, "RIGHT", "LEFT")
+  until not moved or type(moved) == "table"
+  -- what can't be given back, because the key of the queue holds something else, is left to maintenance
+  if not moved then redis.call("ZREM", KEYS[4] .. queue, worker) end
 end
 if redis.call("EXISTS", key) == 1 then
   redis.call("HSET", key, "death", nowDate, "state", "idle")

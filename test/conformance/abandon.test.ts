@@ -1,0 +1,234 @@
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Zlib from "node:zlib"
+import { abandon as script, type AbandonParams } from "../../src/lifecycle/abandon.js"
+import type { RedisService } from "../../src/Redis.js"
+import * as Wire from "../../src/wire/date.js"
+import * as keys from "../../src/wire/keys.js"
+import * as Golden from "../support/golden.js"
+import {
+  assertTtl,
+  assertUnchanged,
+  at,
+  job,
+  list,
+  members,
+  now,
+  putJob,
+  status,
+  suite,
+  waiting,
+  zset
+} from "./support.js"
+import { completed, execution, putExecution, putStarted, turn } from "./turn.js"
+
+const abandon = (redis: RedisService, params: Partial<AbandonParams> & { readonly time?: number } = {}) => {
+  const { time = now, ...rest } = params
+  return redis.eval(script)({
+    worker: "reaper",
+    queues: ["default"],
+    intervalMillis: 4500,
+    maxAbandons: 3,
+    limit: 100,
+    forgetSeconds: 600,
+    ...at(time),
+    ...rest
+  })
+}
+
+/** Lets the same queue be looked after again. */
+const nextInterval = (redis: RedisService, queue = "default") => redis.send("DEL", keys.maintenance(queue))
+
+const dead = { abandonedAt: now - 1, fields: { worker_name: "dead" } } as const
+
+suite("abandon: started, worker dead -> queued or failed", (it) => {
+  it("puts the job back at the front and says which worker died", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("RPUSH", keys.queue("default"), "waiting")
+      yield* putStarted(redis, "a", dead)
+      yield* putExecution(redis, "a")
+      const { started_at: _, ...before } = yield* job(redis, "a")
+      assert.deepStrictEqual(yield* abandon(redis), [
+        { queue: "default", id: "a", worker: "dead", times: 1, outcome: "queued" }
+      ])
+      assert.deepStrictEqual(yield* waiting(redis), ["a", "waiting"])
+      assert.deepStrictEqual(yield* job(redis, "a"), {
+        ...before,
+        status: "queued",
+        worker_name: "",
+        abandon_count: "1"
+      })
+      assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
+      assert.strictEqual(yield* redis.send("EXISTS", keys.executions("a"), keys.execution("a", execution(0))), 0)
+    }))
+
+  it("ends the execution: what its worker hands in after that has no effect", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", dead)
+      yield* abandon(redis)
+      const late = yield* assertUnchanged(redis, turn(redis, { ended: [completed("a")] }))
+      assert.deepStrictEqual(late.handedIn, [false])
+    }))
+
+  it("leaves alone what is alive, at the very instant of its end as well", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { abandonedAt: now })
+      yield* putStarted(redis, "b", { abandonedAt: now + 1 })
+      assert.deepStrictEqual(yield* abandon(redis), [])
+      yield* nextInterval(redis)
+      assert.deepStrictEqual((yield* abandon(redis, { time: now + 1 })).map(({ id }) => id), ["a"])
+    }))
+
+  it("lets one caller at a time look after a queue, and nobody again within the interval", ({ redis }) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* abandon(redis, { worker: "first" }), [])
+      assert.strictEqual(yield* redis.send("GET", keys.maintenance("default")), "first")
+      assert.isAtMost(yield* redis.send<number>("PTTL", keys.maintenance("default")), 4500)
+      yield* putStarted(redis, "a", dead)
+      assert.deepStrictEqual(yield* assertUnchanged(redis, abandon(redis, { worker: "second" })), [])
+      yield* nextInterval(redis)
+      assert.strictEqual((yield* abandon(redis, { worker: "second" })).length, 1)
+    }))
+
+  it("fails a job that has taken too many workers with it, with a text that RQ can read", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { ...dead, fields: { worker_name: "grüße 🎉", abandon_count: "2" } })
+      yield* putStarted(redis, "b", { ...dead, fields: { worker_name: "w9", failure_ttl: "60" } })
+      assert.deepStrictEqual(yield* abandon(redis, { maxAbandons: 2, queues: ["default"] }), [
+        { queue: "default", id: "a", worker: "grüße 🎉", times: 3, outcome: "failed" },
+        { queue: "default", id: "b", worker: "w9", times: 1, outcome: "queued" }
+      ])
+      const hash = yield* job(redis, "a")
+      assert.deepInclude(hash, { status: "failed", abandon_count: "3", ended_at: Wire.encode(now) })
+      assert.deepStrictEqual(yield* waiting(redis), ["b"])
+      assert.deepStrictEqual(yield* zset(redis, keys.failed("default")), [
+        ["a", String(Math.floor(now / 1000) + 31_536_000)]
+      ])
+      yield* assertTtl(redis, keys.job("a"), 31_536_000)
+      const results = (yield* Golden.dump(redis))[keys.results("a")]
+      assert(results?.type === "stream")
+      const fields = results.value[0]![1]
+      assert.strictEqual(Golden.text(fields["worker_name"]!), "grüße 🎉")
+      assert.strictEqual(Golden.text(fields["type"]!), "2")
+      assert.strictEqual(
+        Zlib.inflateSync(Buffer.from(Golden.text(fields["exc_string"]!), "base64")).toString(),
+        `Moved to FailedJobRegistry, due to AbandonedJobError, at ${Wire.encode(now)}: worker grüße 🎉 died while it ` +
+          "ran this job, which has happened 3 times"
+      )
+      assert.strictEqual(yield* redis.send("EXISTS", keys.results("b")), 0)
+    }))
+
+  it("writes a readable text whatever its length", ({ redis }) =>
+    Effect.gen(function*() {
+      for (let length = 1; length <= 40; length++) {
+        const name = "w".repeat(length)
+        yield* putStarted(redis, "a", { ...dead, fields: { worker_name: name } })
+        yield* nextInterval(redis)
+        yield* abandon(redis, { maxAbandons: 0 })
+        const [[, fields]] = yield* redis.send<[readonly [string, ReadonlyArray<string>]]>(
+          "XREVRANGE",
+          keys.results("a"),
+          "+",
+          "-",
+          "COUNT",
+          1
+        )
+        const text = fields[fields.indexOf("exc_string") + 1]!
+        assert.include(Zlib.inflateSync(Buffer.from(text, "base64")).toString(), `worker ${name} died`)
+        yield* redis.send("DEL", keys.job("a"))
+      }
+    }))
+
+  it("counts every time, also over a success between", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", dead)
+      const outcomes: Array<string> = []
+      for (let i = 0; i < 4; i++) {
+        const [one] = yield* abandon(redis)
+        outcomes.push(`${one!.times} ${one!.outcome}`)
+        yield* nextInterval(redis)
+        yield* turn(redis, { want: 1, counter: i + 1, abandonedAt: Wire.seconds(now - 1) })
+      }
+      assert.deepStrictEqual(outcomes, ["1 queued", "2 queued", "3 queued", "4 failed"])
+    }))
+
+  it("leaves Python's executions to Python, and is not kept by any number of them from its own", ({ redis }) =>
+    Effect.gen(function*() {
+      const python = (n: number) => `0123456789ab4def8000${n.toString(16).padStart(12, "0")}`
+      for (let i = 0; i < 250; i++) {
+        yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now - 100_000 + i), `py${i}:${python(i)}`)
+      }
+      yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now - 100_000), "rq1.13")
+      yield* putStarted(redis, "a", dead)
+      assert.deepStrictEqual((yield* abandon(redis)).map(({ id }) => id), ["a"])
+      assert.strictEqual(yield* redis.send("ZCARD", keys.started("default")), 251)
+    }))
+
+  it("drops the execution of a job that is gone or has another state", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "canceled", { ...dead, fields: { status: "canceled" } })
+      yield* putStarted(redis, "gone", dead)
+      yield* redis.send("DEL", keys.job("gone"))
+      assert.deepStrictEqual(yield* abandon(redis), [])
+      assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
+      assert.deepStrictEqual(yield* waiting(redis), [])
+      assert.strictEqual(yield* status(redis, "canceled"), "canceled")
+    }))
+
+  it("does bounded work, the longest dead first", ({ redis }) =>
+    Effect.gen(function*() {
+      for (let i = 0; i < 7; i++) {
+        yield* putStarted(redis, `j${i}`, { abandonedAt: now - 1000 + i, execution: execution(i) })
+      }
+      assert.deepStrictEqual((yield* abandon(redis, { limit: 3 })).map(({ id }) => id), ["j0", "j1", "j2"])
+      yield* nextInterval(redis)
+      assert.deepStrictEqual((yield* abandon(redis, { limit: 3 })).map(({ id }) => id), ["j3", "j4", "j5"])
+    }))
+
+  it("gives back what was handed over to a dead worker, in order, before all others", ({ redis }) =>
+    Effect.gen(function*() {
+      for (const id of ["a", "b", "c", "d"]) yield* putJob(redis, id)
+      yield* redis.send("RPUSH", keys.queue("default"), "d")
+      yield* redis.send("RPUSH", keys.handover("default", "dead"), "a", "b")
+      yield* redis.send("RPUSH", keys.handover("default", "alive"), "c")
+      yield* redis.send(
+        "ZADD",
+        keys.handovers("default"),
+        Wire.seconds(now - 1),
+        "dead",
+        Wire.seconds(now),
+        "alive",
+        Wire.seconds(now - 601_000),
+        "forgotten"
+      )
+      yield* abandon(redis)
+      assert.deepStrictEqual(yield* waiting(redis), ["a", "b", "d"])
+      assert.deepStrictEqual(yield* list(redis, keys.handover("default", "alive")), ["c"])
+      // a dead one is looked at for a while yet: what blocks on the server may still be moved to it
+      assert.deepStrictEqual(yield* members(redis, keys.handovers("default")), ["dead", "alive"])
+    }))
+
+  it("looks after each queue by itself", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { ...dead, queue: "x" })
+      yield* putStarted(redis, "b", { ...dead, queue: "y" })
+      yield* redis.send("SET", keys.maintenance("x"), "another")
+      assert.deepStrictEqual((yield* abandon(redis, { queues: ["x", "y"] })).map(({ id }) => id), ["b"])
+      assert.deepStrictEqual(yield* waiting(redis, "y"), ["b"])
+      assert.strictEqual(yield* status(redis, "a"), "started")
+    }))
+
+  it("leaves a queue alone whose key holds something else, and looks after the others", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { ...dead, queue: "bad" })
+      yield* redis.send("SET", keys.queue("bad"), "a text")
+      yield* redis.send("SET", keys.started("worse"), "a text")
+      yield* putStarted(redis, "b", { ...dead, queue: "good" })
+      const outcome = yield* abandon(redis, { queues: ["bad", "worse", "good"] })
+      assert.deepStrictEqual(outcome.map(({ id }) => id), ["b"])
+      assert.strictEqual(yield* status(redis, "a"), "started")
+      assert.strictEqual((yield* members(redis, keys.started("bad"))).length, 1)
+      yield* redis.send("DEL", keys.queue("bad"))
+      assert.deepStrictEqual((yield* abandon(redis, { queues: ["bad"] })).map(({ id }) => id), ["a"])
+    }))
+})

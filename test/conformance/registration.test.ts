@@ -1,0 +1,102 @@
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { RedisService } from "../../src/Redis.js"
+import * as Wire from "../../src/wire/date.js"
+import * as keys from "../../src/wire/keys.js"
+import { register as registerScript, unregister as unregisterScript } from "../../src/worker/registration.js"
+import { assertTtl, assertUnchanged, hash, list, members, now, suite, waiting, zset } from "./support.js"
+
+const register = (redis: RedisService, incarnation = "i1", birth: ReadonlyArray<string> = ["birth", "b1"]) =>
+  redis.eval(registerScript)({
+    worker: "w1",
+    queues: ["high", "low"],
+    now: Wire.seconds(now),
+    aliveSeconds: 20,
+    ttl: 60,
+    incarnation,
+    birth
+  })
+
+const unregister = (redis: RedisService) =>
+  redis.eval(unregisterScript)({ worker: "w1", queues: ["high", "low"], nowDate: Wire.encode(now) })
+
+suite("registration of workers", (it) => {
+  it("enters RQ's sets, for as long as the worker is alive", ({ redis }) =>
+    Effect.gen(function*() {
+      assert.isTrue(yield* register(redis))
+      assert.deepStrictEqual(yield* hash(redis, keys.worker("w1")), { incarnation: "i1", birth: "b1" })
+      yield* assertTtl(redis, keys.worker("w1"), 60)
+      assert.deepStrictEqual(yield* redis.send("SMEMBERS", keys.workers), ["rq:worker:w1"])
+      for (const queue of ["high", "low"]) {
+        assert.deepStrictEqual(yield* redis.send("SMEMBERS", keys.workersOf(queue)), ["rq:worker:w1"])
+        assert.deepStrictEqual(yield* zset(redis, keys.handovers(queue)), [["w1", String((now + 20_000) / 1000)]])
+      }
+    }))
+
+  it("may be repeated by the same process", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* register(redis)
+      assert.isTrue(yield* assertUnchanged(redis, register(redis)))
+    }))
+
+  it("is refused while another of this name is alive, of Python's as well", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* register(redis)
+      assert.isFalse(yield* assertUnchanged(redis, register(redis, "i2", ["birth", "b2"])))
+      yield* redis.send("DEL", keys.worker("w1"))
+      yield* redis.send("HSET", keys.worker("w1"), "birth", "python")
+      assert.isFalse(yield* assertUnchanged(redis, register(redis)))
+    }))
+
+  it("takes the place of one that is dead, with nothing left of it", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("HSET", keys.worker("w1"), "birth", "old", "death", "d", "failed_job_count", "9")
+      assert.isTrue(yield* register(redis))
+      assert.deepStrictEqual(yield* hash(redis, keys.worker("w1")), { incarnation: "i1", birth: "b1" })
+    }))
+
+  it("leaving gives back what was handed over, keeps the hash for a minute, and may be repeated", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* register(redis)
+      yield* redis.send("HSET", keys.worker("w1"), "current_job", "a", "state", "busy")
+      yield* redis.send("RPUSH", keys.handover("high", "w1"), "a", "b")
+      yield* redis.send("RPUSH", keys.queue("high"), "c")
+      yield* redis.send("SADD", keys.workers, "rq:worker:w2")
+      yield* unregister(redis)
+      assert.deepStrictEqual(yield* waiting(redis, "high"), ["a", "b", "c"])
+      assert.deepStrictEqual(yield* list(redis, keys.handover("high", "w1")), [])
+      assert.deepStrictEqual(yield* redis.send("SMEMBERS", keys.workers), ["rq:worker:w2"])
+      for (const queue of ["high", "low"]) {
+        assert.strictEqual(yield* redis.send("EXISTS", keys.workersOf(queue)), 0)
+        assert.deepStrictEqual(yield* members(redis, keys.handovers(queue)), [])
+      }
+      assert.deepStrictEqual(yield* hash(redis, keys.worker("w1")), {
+        incarnation: "i1",
+        birth: "b1",
+        death: Wire.encode(now),
+        state: "idle"
+      })
+      yield* assertTtl(redis, keys.worker("w1"), 60)
+      yield* assertUnchanged(redis, unregister(redis))
+    }))
+
+  it("leaving brings no hash back that Redis has forgotten", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* unregister(redis)
+      assert.deepStrictEqual(yield* redis.send("KEYS", "*"), [])
+    }))
+
+  it("leaving gets on with the other queues where one is something else", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* register(redis)
+      yield* redis.send("RPUSH", keys.handover("high", "w1"), "a")
+      yield* redis.send("SET", keys.queue("high"), "a text")
+      yield* redis.send("RPUSH", keys.handover("low", "w1"), "b")
+      yield* unregister(redis)
+      assert.deepStrictEqual(yield* waiting(redis, "low"), ["b"])
+      assert.deepStrictEqual(yield* list(redis, keys.handover("high", "w1")), ["a"])
+      // maintenance goes on looking after what could not be given back
+      assert.deepStrictEqual(yield* members(redis, keys.handovers("high")), ["w1"])
+      assert.strictEqual((yield* hash(redis, keys.worker("w1")))["death"], Wire.encode(now))
+    }))
+})
