@@ -1,0 +1,134 @@
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Wire from "../../src/wire/date.js"
+import * as keys from "../../src/wire/keys.js"
+import * as Golden from "../support/golden.js"
+import { assertNoTtl, assertTtl, assertUnchanged, at, job, members, now, status, suite, zset } from "./support.js"
+import { completed, execution, putExecution, putStarted, turn } from "./turn.js"
+
+const whole = Math.floor(now / 1000)
+
+suite("complete: started -> finished", (it) => {
+  it("takes the execution out, keeps the result, and lets both expire with the default of RQ", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a")
+      yield* putExecution(redis, "a")
+      const before = yield* job(redis, "a")
+      assert.deepStrictEqual((yield* turn(redis, { ended: [completed("a")] })).handedIn, [true])
+      assert.deepStrictEqual(yield* job(redis, "a"), { ...before, status: "finished", ended_at: Wire.encode(now) })
+      assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
+      assert.strictEqual(yield* redis.send("EXISTS", keys.executions("a"), keys.execution("a", execution(0))), 0)
+      assert.deepStrictEqual(yield* zset(redis, keys.finished("default")), [["a", String(whole + 500)]])
+      yield* assertTtl(redis, keys.job("a"), 500)
+      yield* assertTtl(redis, keys.results("a"), 500)
+      const results = (yield* Golden.dump(redis))[keys.results("a")]
+      assert(results?.type === "stream")
+      assert.deepStrictEqual(results.value.map(([, fields]) => fields), [{
+        type: { s: "1" },
+        worker_name: { s: "w1" },
+        return_value: { s: "Mw==" },
+        execution_id: { s: execution(0) },
+        execution_started_at: { s: "1795499999.5" },
+        execution_ended_at: { s: at(now).now }
+      }])
+    }))
+
+  it("has no effect when it is repeated", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a")
+      yield* turn(redis, { ended: [completed("a")] })
+      const again = yield* assertUnchanged(redis, turn(redis, { ended: [completed("a"), completed("a")] }))
+      assert.deepStrictEqual(again.handedIn, [false, false])
+    }))
+
+  it("is refused for an execution that was taken away", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { execution: execution(7) })
+      const result = yield* assertUnchanged(redis, turn(redis, { ended: [completed("a")] }))
+      assert.deepStrictEqual(result.handedIn, [false])
+    }))
+
+  it("is refused for a job that Python has canceled, deleted or given another state; the member goes", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "canceled", { fields: { status: "canceled" } })
+      yield* putStarted(redis, "deleted")
+      yield* putStarted(redis, "foreign")
+      yield* redis.send("DEL", keys.job("deleted"), keys.job("foreign"))
+      yield* redis.send("SET", keys.job("foreign"), "a text")
+      const ended = [completed("canceled"), completed("deleted"), completed("foreign")]
+      assert.deepStrictEqual((yield* turn(redis, { ended })).handedIn, [false, false, false])
+      assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
+      assert.strictEqual(yield* status(redis, "canceled"), "canceled")
+      assert.strictEqual(yield* redis.send("EXISTS", keys.finished("default"), keys.job("deleted")), 0)
+      assert.strictEqual(yield* redis.send("EXISTS", keys.results("canceled"), keys.results("deleted")), 0)
+    }))
+
+  it("of a void result keeps no entry", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a")
+      assert.deepStrictEqual((yield* turn(redis, { ended: [completed("a", { returnValue: "" })] })).handedIn, [true])
+      assert.strictEqual(yield* redis.send("EXISTS", keys.results("a")), 0)
+      assert.strictEqual(yield* status(redis, "a"), "finished")
+    }))
+
+  it("with a result ttl of zero deletes the job", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { fields: { result_ttl: "0" } })
+      yield* putExecution(redis, "a")
+      yield* turn(redis, { ended: [completed("a")] })
+      assert.deepStrictEqual(Object.keys(yield* Golden.dump(redis)), [])
+    }))
+
+  it("keeps the job as long as it says: for a time, or for ever", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { fields: { result_ttl: "60" } })
+      yield* putStarted(redis, "forever", { fields: { result_ttl: "-1" } })
+      yield* putStarted(redis, "empty", { fields: { result_ttl: "" } })
+      yield* turn(redis, { ended: [completed("a"), completed("forever"), completed("empty")] })
+      yield* assertTtl(redis, keys.job("a"), 60)
+      yield* assertTtl(redis, keys.results("a"), 60)
+      yield* assertTtl(redis, keys.job("empty"), 500)
+      yield* assertNoTtl(redis, keys.job("forever"))
+      yield* assertNoTtl(redis, keys.results("forever"))
+      assert.deepStrictEqual(yield* zset(redis, keys.finished("default")), [
+        ["a", String(whole + 60)],
+        ["empty", String(whole + 500)],
+        ["forever", "inf"]
+      ])
+    }))
+
+  it("hands in 300 of two queues in one call, each by itself", ({ redis }) =>
+    Effect.gen(function*() {
+      const all = Array.from({ length: 300 }, (_, i) => ({ id: `j${i}`, queue: `q${i % 2}`, execution: execution(i) }))
+      yield* Effect.forEach(all, ({ id, ...rest }) => putStarted(redis, id, rest), { discard: true, concurrency: 50 })
+      yield* redis.send("ZREM", keys.started("q1"), `j7:${execution(7)}`)
+      const ended = all.map(({ id, ...rest }) => completed(id, rest))
+      const { handedIn } = yield* turn(redis, { ended, queues: ["q0", "q1"] })
+      assert.deepStrictEqual(handedIn, all.map(({ id }) => id !== "j7"))
+      assert.strictEqual(yield* redis.send("ZCARD", keys.finished("q0")), 150)
+      assert.strictEqual(yield* redis.send("ZCARD", keys.finished("q1")), 149)
+      assert.strictEqual(yield* status(redis, "j7"), "started")
+    }))
+
+  it("does what it can where a key holds something foreign, says so, and goes on with the others", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a")
+      yield* putStarted(redis, "b", { queue: "bad" })
+      yield* putStarted(redis, "c")
+      yield* redis.send("SET", keys.results("a"), "a text")
+      yield* redis.send("SET", keys.finished("bad"), "a text")
+      const result = yield* turn(redis, {
+        ended: [completed("a"), completed("b", { queue: "bad" }), completed("c")]
+      })
+      assert.deepStrictEqual(result.handedIn, [true, true, true])
+      assert.match(result.problem ?? "", /^rq:results:a: .*WRONGTYPE/)
+      for (const id of ["a", "b", "c"]) {
+        assert.strictEqual(yield* status(redis, id), "finished")
+        yield* assertTtl(redis, keys.job(id), 500)
+      }
+      yield* assertNoTtl(redis, keys.results("a"))
+      assert.strictEqual(yield* redis.send("GET", keys.finished("bad")), "a text")
+      assert.deepStrictEqual(yield* members(redis, keys.finished("default")), ["a", "c"])
+      assert.strictEqual(yield* redis.send("XLEN", keys.results("b")), 1)
+    }))
+})

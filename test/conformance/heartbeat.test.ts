@@ -1,0 +1,143 @@
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { heartbeat as script, type HeartbeatParams } from "../../src/lifecycle/heartbeat.js"
+import type { RedisService } from "../../src/Redis.js"
+import * as Wire from "../../src/wire/date.js"
+import * as keys from "../../src/wire/keys.js"
+import { assertTtl, at, hash, job, now, state, status, suite, zset } from "./support.js"
+import { execution, putStarted } from "./turn.js"
+
+const beat = (redis: RedisService, params: Partial<HeartbeatParams> & { readonly time?: number } = {}) => {
+  const { time = now, ...rest } = params
+  return redis.eval(script)({
+    worker: "w1",
+    queues: ["default", "low"],
+    aliveSeconds: 20,
+    workerTtl: 60,
+    birth: ["birth", Wire.encode(now - 1000), "queues", "default,low"],
+    state: ["state", "busy", "successful_job_count", "3"],
+    currentJob: "a",
+    executions: [],
+    ...at(time),
+    ...rest
+  })
+}
+
+const running = (id: string, n = 0) => ({
+  queue: "default",
+  id,
+  execution: execution(n),
+  startedAt: "1795499999.5"
+})
+
+suite("heartbeat: started -> started", (it) => {
+  it("prolongs the executions and writes RQ's keys of them", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { abandonedAt: now + 1 })
+      const before = yield* job(redis, "a")
+      assert.deepStrictEqual(yield* beat(redis, { executions: [running("a")] }), [true])
+      assert.deepStrictEqual(yield* zset(redis, keys.started("default")), [
+        [`a:${execution(0)}`, String((now + 20_000) / 1000)]
+      ])
+      assert.deepStrictEqual(yield* job(redis, "a"), { ...before, last_heartbeat: Wire.encode(now) })
+      assert.deepStrictEqual(yield* hash(redis, keys.execution("a", execution(0))), {
+        id: execution(0),
+        created_at: "1795499999.5",
+        last_heartbeat: Wire.seconds(now)
+      })
+      yield* assertTtl(redis, keys.execution("a", execution(0)), 20)
+      assert.deepStrictEqual(yield* zset(redis, keys.executions("a")), [
+        [execution(0), String((now + 80_000) / 1000)]
+      ])
+      yield* assertTtl(redis, keys.executions("a"), 80)
+    }))
+
+  it("is refused for an execution that is not the current one, which stays as it is", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "taken", { execution: execution(9), abandonedAt: now + 1 })
+      yield* putStarted(redis, "canceled", { fields: { status: "canceled" }, abandonedAt: now + 1 })
+      yield* putStarted(redis, "deleted", { abandonedAt: now + 1 })
+      yield* redis.send("DEL", keys.job("deleted"))
+      yield* putStarted(redis, "good")
+      const executions = ["taken", "canceled", "deleted", "never", "good"].map((id) => running(id))
+      assert.deepStrictEqual(yield* beat(redis, { executions }), [false, false, false, false, true])
+      const scores = new Map(yield* zset(redis, keys.started("default")))
+      for (const member of [`taken:${execution(9)}`, `canceled:${execution(0)}`, `deleted:${execution(0)}`]) {
+        assert.strictEqual(scores.get(member), String((now + 1) / 1000))
+      }
+      assert.strictEqual(scores.size, 4)
+      assert.strictEqual(yield* redis.send("EXISTS", keys.job("deleted"), keys.executions("canceled")), 0)
+    }))
+
+  it("for one job under whose name something foreign is costs the others nothing", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "foreign")
+      yield* redis.send("DEL", keys.job("foreign"))
+      yield* redis.send("SET", keys.job("foreign"), "a text")
+      yield* putStarted(redis, "good", { abandonedAt: now + 1 })
+      assert.deepStrictEqual(yield* beat(redis, { executions: [running("foreign"), running("good")] }), [false, true])
+      assert.strictEqual(
+        new Map(yield* zset(redis, keys.started("default"))).get(`good:${execution(0)}`),
+        String((now + 20_000) / 1000)
+      )
+    }))
+
+  it("may be repeated: counters are totals", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a")
+      yield* beat(redis, { executions: [running("a")] })
+      const before = yield* state(redis)
+      assert.deepStrictEqual(yield* beat(redis, { executions: [running("a")] }), [true])
+      assert.deepStrictEqual(yield* state(redis), before)
+    }))
+
+  it("shows what the worker does, keeps it for its lifetime, and its handover lists alive", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("HSET", keys.worker("w1"), "birth", "long ago", "state", "idle", "current_job", "old")
+      yield* beat(redis)
+      assert.deepStrictEqual(yield* hash(redis, keys.worker("w1")), {
+        birth: "long ago",
+        state: "busy",
+        successful_job_count: "3",
+        current_job: "a",
+        last_heartbeat: Wire.encode(now)
+      })
+      yield* assertTtl(redis, keys.worker("w1"), 60)
+      for (const queue of ["default", "low"]) {
+        assert.deepStrictEqual(yield* zset(redis, keys.handovers(queue)), [["w1", String((now + 20_000) / 1000)]])
+      }
+      yield* beat(redis, { currentJob: "" })
+      assert.notProperty(yield* hash(redis, keys.worker("w1")), "current_job")
+    }))
+
+  it("registers anew a worker that Redis has forgotten", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* beat(redis)
+      yield* redis.send("FLUSHALL")
+      yield* beat(redis, { time: now + 5000 })
+      assert.deepInclude(yield* hash(redis, keys.worker("w1")), {
+        birth: Wire.encode(now - 1000),
+        queues: "default,low",
+        state: "busy",
+        last_heartbeat: Wire.encode(now + 5000)
+      })
+      assert.deepStrictEqual(yield* redis.send("SMEMBERS", keys.workers), ["rq:worker:w1"])
+      for (const queue of ["default", "low"]) {
+        assert.deepStrictEqual(yield* redis.send("SMEMBERS", keys.workersOf(queue)), ["rq:worker:w1"])
+      }
+    }))
+
+  it("prolongs 300 executions in one call", ({ redis }) =>
+    Effect.gen(function*() {
+      const ids = Array.from({ length: 300 }, (_, i) => `j${i}`)
+      yield* Effect.forEach(ids, (id, i) => putStarted(redis, id, { execution: execution(i), abandonedAt: now + 1 }), {
+        discard: true,
+        concurrency: 50
+      })
+      const isCurrent = yield* beat(redis, { executions: ids.map((id, i) => running(id, i)) })
+      assert.deepStrictEqual(isCurrent, ids.map(() => true))
+      const scores = new Set((yield* zset(redis, keys.started("default"))).map(([, score]) => score))
+      assert.deepStrictEqual([...scores], [String((now + 20_000) / 1000)])
+      assert.strictEqual(yield* status(redis, "j299"), "started")
+    }))
+})
