@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { decode } from "./duration.js"
 import { queueNameProblem } from "./queueName.js"
 
 /**
@@ -27,7 +28,7 @@ export const millis = (
   fallback: Duration.DurationInput,
   least: number
 ): Effect.Effect<number, InvalidOptions> => {
-  const decoded = value === undefined ? Option.some(Duration.decode(fallback)) : Duration.decodeUnknown(value)
+  const decoded = value === undefined ? Option.some(Duration.decode(fallback)) : decode(value)
   if (Option.isSome(decoded)) {
     const millis = Duration.toMillis(decoded.value)
     if (millis >= least && Number.isFinite(millis)) return Effect.succeed(millis)

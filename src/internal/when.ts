@@ -31,7 +31,9 @@ export const toMillis = (when: When): Effect.Effect<number, string> => {
   if (typeof when === "object" && when !== null) return fromWallClock(when)
   if (typeof when !== "string") return Effect.fail(`expected a date and time such as ${example}`)
   const match = pattern.exec(when.trim())
-  if (match === null) return Effect.fail(`expected a date and time such as ${example}, got ${JSON.stringify(when)}`)
+  if (match === null || (match[8] !== undefined && !isOffset(match[8]))) {
+    return Effect.fail(`expected a date and time such as ${example}, got ${JSON.stringify(when)}`)
+  }
   const [, year, month, day, hours, minutes, seconds, fraction, zone] = match
   const wall = {
     year: Number(year),
@@ -50,6 +52,9 @@ export const toMillis = (when: When): Effect.Effect<number, string> => {
 const example = "\"2026-12-24 09:15\""
 
 const pattern = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s?(Z|[+-]\d\d:?\d\d)?$/i
+
+/** As ISO 8601 has them: hours up to 23, minutes up to 59. */
+const isOffset = (zone: string): boolean => /^(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)$/i.test(zone)
 
 const offsetMillis = (zone: string): number => {
   if (zone.toUpperCase() === "Z") return 0

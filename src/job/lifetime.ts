@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { decode } from "../internal/duration.js"
 
 export type Lifetime = Duration.DurationInput | "forever"
 
@@ -19,13 +20,13 @@ export const lifetimeFields = ["timeout", "ttl", "resultTtl", "failureTtl"] as c
 /** The lifetime in seconds, rounded up; or what is wrong with it. */
 export const toSeconds = (field: LifetimeField, value: Lifetime): Either.Either<number, string> => {
   if (value === "forever") return Either.right(-1)
-  const seconds = Option.map(Duration.decodeUnknown(value), Duration.toSeconds)
-  if (Option.isNone(seconds) || Number.isNaN(seconds.value)) {
-    const example = field === "ttl" ? "\"30 seconds\"" : "\"30 seconds\" or \"forever\""
-    return Either.left(`${field}: expected a duration such as ${example}, got ${String(value)}`)
-  }
   if (typeof value === "number" && value < 0) {
     return Either.left(`${field}: can't be negative, use "forever" for no end`)
+  }
+  const seconds = Option.map(decode(value), Duration.toSeconds)
+  if (Option.isNone(seconds)) {
+    const example = field === "ttl" ? "\"30 seconds\"" : "\"30 seconds\" or \"forever\""
+    return Either.left(`${field}: expected a duration such as ${example}, got ${String(value)}`)
   }
   if (!Number.isFinite(seconds.value)) return Either.right(-1)
   const whole = Math.ceil(seconds.value)

@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import * as Ids from "../Ids.js"
+import { decode as decodeDuration } from "../internal/duration.js"
 import { queueNameProblem } from "../internal/queueName.js"
 import { toMillis, type When } from "../internal/when.js"
 import * as Job from "../Job.js"
@@ -135,8 +136,8 @@ const dueMillis = (due: Due, now: number): Effect.Effect<number | undefined, str
     case "At":
       return Effect.flatMap(toMillis(due.when), inCalendar)
     case "In": {
-      const delay = Duration.decodeUnknown(due.delay)
-      return Option.isSome(delay) && Duration.isFinite(delay.value) && !(typeof due.delay === "number" && due.delay < 0)
+      const delay = decodeDuration(due.delay)
+      return Option.isSome(delay) && Duration.isFinite(delay.value)
         ? inCalendar(now + Duration.toMillis(delay.value))
         : Effect.fail(`expected a delay such as "10 seconds", got ${String(due.delay)}`)
     }
