@@ -9,6 +9,10 @@
  * What differs from a server:
  *
  * - A script may touch only keys that it declares (see `Redis`); a server outside a cluster doesn't check that.
+ * - A script that goes on for more than a second or so (200 million instructions of Lua) or takes more than 512 MiB is
+ *   ended with an error. `math.random` starts anew with each script. Of `cjson` there are `encode`, `decode` and `null`.
+ * - Time is that of the fiber that sends the command: fibers with different clocks are answered by different times.
+ * - SCAN keeps to its promise but not to a server's order; HSCAN, SSCAN and ZSCAN answer with everything at once.
  * - A command that isn't known fails with a `RedisError` of code `ERR` that names it. There are no transactions, no
  *   consumer groups, no patterns for channels, no databases beside 0, and none of `struct` and `cmsgpack` in Lua.
  * - Nothing is stored on a disk: a store lives as long as something refers to it.

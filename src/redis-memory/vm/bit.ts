@@ -3,12 +3,18 @@
  */
 import type { LuaState } from "./state.js"
 
+const roundToEven = (value: number): number => {
+  const floor = Math.floor(value)
+  const fraction = value - floor
+  return fraction > 0.5 || (fraction === 0.5 && floor % 2 !== 0) ? floor + 1 : floor
+}
+
 export const bitFunctions = (state: LuaState): Readonly<Record<string, (L: number) => number>> => {
   const { lua } = state
   const bits = (L: number, index: number): number => {
     // numbers beyond 32 bits wrap around
     const value = lua.luaL_checknumber(L, index)
-    return Number(BigInt.asIntN(32, Number.isFinite(value) ? BigInt(Math.round(value)) : 0n))
+    return Number(BigInt.asIntN(32, Number.isFinite(value) ? BigInt(roundToEven(value)) : 0n))
   }
   const answer = (L: number, value: number): number => {
     lua.lua_pushnumber(L, value | 0)

@@ -7,9 +7,10 @@ import type { Reply } from "../replies.js"
 import { ReplyError, Status } from "../replies.js"
 import { bitFunctions } from "./bit.js"
 import { decode, encode } from "./cjson.js"
-import { wrapFormat } from "./format.js"
 import { prelude } from "./prelude.js"
+import * as Random from "./random.js"
 import { LuaError, LuaState, type } from "./state.js"
+import { stringFunctions } from "./strings.js"
 import { instantiate } from "./wasm.js"
 
 export interface Script {
@@ -146,6 +147,11 @@ const start = (): Machine => {
     })
     fieldFunction("log", () => 0)
     fieldFunction("set_repl", () => 0)
+    fieldFunction("debug", () => 0)
+    fieldFunction("breakpoint", (L) => {
+      lua.lua_pushboolean(L, 0)
+      return 1
+    })
     fieldFunction("replicate_commands", (L) => {
       lua.lua_pushboolean(L, 1)
       return 1
@@ -168,10 +174,12 @@ const start = (): Machine => {
     field("_VERSION", () => state.push(L, "2.1.0"))
   }
 
-  const pushBit = (): void => {
-    lua.lua_createtable(L, 0, 12)
-    for (const [name, f] of Object.entries(bitFunctions(state))) fieldFunction(name, f)
-  }
+  const fieldLibrary = (name: string, functions: Readonly<Record<string, (L: number) => number>>): void =>
+    field(name, () => {
+      lua.lua_createtable(L, 0, 12)
+      for (const [key, f] of Object.entries(functions)) fieldFunction(key, f)
+    })
+  const random = Random.make(state)
 
   const load = (text: string, name: string): string | undefined => {
     const pointer = lua.malloc(text.length + 1)
@@ -189,15 +197,11 @@ const start = (): Machine => {
     const failed = load(prelude, "=prelude")
     if (failed !== undefined) throw new Error(failed)
     lua.lua_createtable(L, 0, 4)
-    field("format", () => {
-      state.getGlobal(L, "string")
-      lua.lua_getfield(L, -1, state.name("format"))
-      wrapFormat(state)
-      lua.lua_replace(L, -2)
-    })
+    fieldLibrary("string", stringFunctions(state))
+    fieldLibrary("math", random.functions)
+    fieldLibrary("bit", bitFunctions(state))
     field("redis", pushRedis)
     field("cjson", pushCjson)
-    field("bit", pushBit)
     if (lua.lua_pcall(L, 1, 3, 0) !== 0) throw new Error(state.text(L, -1))
     const onError = state.ref(L)
     const base = state.ref(L)
@@ -323,6 +327,7 @@ const start = (): Machine => {
     state.pushRef(L, f)
     call = caller
     instructions = 0
+    random.seed(0)
     lua.lua_sethook(L, look, maskCount, instructionsPerLook)
     const status = lua.lua_pcall(L, 0, 1, -2)
     const reply = status === 0 ? readReply() : readFailure(script)

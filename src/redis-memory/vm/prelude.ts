@@ -52,20 +52,25 @@ base.setmetatable = function(t, m)
   return raw_setmetatable(t, m)
 end
 
-base.getmetatable = function(t)
-  if protected[t] then return nil end
-  return raw_getmetatable(t)
+local shown_of_strings, shown_of_globals
+base.getmetatable = function(...)
+  local t = ...
+  if type(t) == "string" then return shown_of_strings end
+  if protected[t] then return t == base._G and shown_of_globals or nil end
+  return raw_getmetatable(...)
 end
 
 base.rawget = function(t, k) return rawget(protected[t] or t, k) end
 base.next = function(t, ...) return next(protected[t] or t, ...) end
 base.pairs = function(t, ...) return pairs(protected[t] or t, ...) end
 
-string.format = ours.format
+for name, f in pairs(ours.string) do string[name] = f end
 local shared_string = lock(string)
 raw_getmetatable("").__index = shared_string
+shown_of_strings = lock(raw_getmetatable(""))
 base.string = shared_string
 
+for name, f in pairs(ours.math) do math[name] = f end
 base.math = lock(math)
 base.table = lock(table)
 base.coroutine = lock(coroutine)
@@ -73,11 +78,13 @@ base.redis = lock(ours.redis)
 base.cjson = lock(ours.cjson)
 base.bit = lock(ours.bit)
 
-raw_setmetatable(base, {
+local no_such_global = {
   __index = function(_, name)
     error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
   end
-})
+}
+raw_setmetatable(base, no_such_global)
+shown_of_globals = lock(no_such_global)
 
 local globals = lock(base)
 base._G = globals

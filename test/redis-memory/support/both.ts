@@ -43,13 +43,18 @@ export interface Step {
   readonly compare: Compare
 }
 
+/** Beyond 2^53 the parser of ioredis is not exact in the last digits. */
+const asInteger = (reply: number): number => Number.isSafeInteger(reply) ? reply : Number(reply.toPrecision(12))
+
 /** An error inside an array arrives as an `Error` over the network, and as its text here: the port has no type for it. */
 const asText = (reply: Redis.Reply<Uint8Array> | Error): Redis.Reply =>
   reply instanceof Error
     ? reply.message
+    : typeof reply === "number"
+    ? asInteger(reply)
     : reply instanceof Uint8Array
     ? Buffer.from(reply).toString("latin1")
-    : reply === null || typeof reply === "number"
+    : reply === null
     ? reply
     : reply.map(asText)
 

@@ -1,25 +1,33 @@
 /**
- * `%d`, `%x` and the like in `string.format`: the VM's integers have 32 bits, Redis' have 64.
+ * Where the library `string` meets integers: the VM's have 32 bits, Redis' have 64.
  */
 import type { LuaState } from "./state.js"
 import { type } from "./state.js"
 
 const directive = /%(?:%|([-+ #0]*)([0-9]*)(?:\.([0-9]*))?([a-zA-Z]))/g
 
-/**
- * Replaces `string.format` (on top of the stack) by a function that writes integers itself and leaves the rest to the
- * one that was there.
- */
-export const wrapFormat = (state: LuaState): void => {
-  const { L, lua, module } = state
-  const original = module.lua.__indirect_function_table.get(lua.lua_tocfunction(L, -1)) as (L: number) => number // a C function
-  state.pop(L, 1)
-  state.pushFunction(L, (L) => {
-    if (lua.lua_type(L, 1) !== type.string) return original(L)
-    const format = state.text(L, 1)
-    if (!/%[-+ #0]*[0-9]*\.?[0-9]*[diouxX]/.test(format)) return original(L)
+type LuaFunction = (L: number) => number
+
+/** The function of C at `name` in the library `string`. */
+const original = (state: LuaState, name: string): LuaFunction => {
+  const { L, lua } = state
+  state.getGlobal(L, "string")
+  lua.lua_getfield(L, -1, state.name(name))
+  const f = lua.__indirect_function_table.get(lua.lua_tocfunction(L, -1)) as LuaFunction // the library is written in C
+  state.pop(L, 2)
+  return f
+}
+
+/** `%d`, `%x` and the like are written here, the rest of the format by the function that was there. */
+const format = (state: LuaState): LuaFunction => {
+  const { lua } = state
+  const rest = original(state, "format")
+  return (L) => {
+    if (lua.lua_type(L, 1) !== type.string) return rest(L)
+    const given = state.text(L, 1)
+    if (!/%[-+ #0]*[0-9]*\.?[0-9]*[diouxX]/.test(given)) return rest(L)
     let argument = 1
-    const rewritten = format.replace(directive, (whole, flags: string, width: string, precision, conversion) => {
+    const rewritten = given.replace(directive, (whole, flags: string, width: string, precision, conversion) => {
       if (whole === "%%") return whole
       argument++
       // Lua takes at most two digits for each, and refuses more
@@ -35,9 +43,36 @@ export const wrapFormat = (state: LuaState): void => {
     })
     state.push(L, rewritten)
     lua.lua_replace(L, 1)
-    return original(L)
-  })
+    return rest(L)
+  }
 }
+
+const maxInt = 2 ** 31 - 1
+
+/** A position beyond 32 bits is as good as the last one that there may be. */
+const withPositions = (state: LuaState, name: string, positions: ReadonlyArray<number>): LuaFunction => {
+  const { lua } = state
+  const rest = original(state, name)
+  return (L) => {
+    for (const index of positions) {
+      if (lua.lua_type(L, index) !== type.number) continue
+      const position = lua.lua_tonumber(L, index)
+      if (Math.abs(position) <= maxInt) continue
+      lua.lua_pushnumber(L, position > 0 ? maxInt : -maxInt)
+      lua.lua_replace(L, index)
+    }
+    return rest(L)
+  }
+}
+
+/** What takes the place of functions of `string`, by name. */
+export const stringFunctions = (state: LuaState): Readonly<Record<string, LuaFunction>> => ({
+  format: format(state),
+  sub: withPositions(state, "sub", [2, 3]),
+  byte: withPositions(state, "byte", [2, 3]),
+  find: withPositions(state, "find", [3]),
+  match: withPositions(state, "match", [3])
+})
 
 /** The conversion of C on x86-64: what doesn't fit becomes the least integer. */
 const toInteger = (value: number): bigint =>
