@@ -366,7 +366,7 @@ export const make = <Jobs extends Job.Any>(
 
     const onEnded = (self: Running, exit: Exit.Exit<RunJob.Outcome>, now: number) => {
       const { execution, id, queue } = self.job
-      running.delete(execution)
+      if (!running.delete(execution)) return // it was given up while it still ran
       workingMillis += now - self.startedAt
       const event = { jobId: id, queue, at: DateTime.unsafeMake(now) }
       const common = { queue, id, execution, startedAt: Date.seconds(self.startedAt) }
@@ -690,18 +690,13 @@ export const make = <Jobs extends Job.Any>(
       for (const self of rest) yield* interrupt(self, "release")
       yield* Effect.raceFirst(awaitQuiet, Effect.sleep(cleanUpMillis))
       for (const self of [...running.values()].reverse()) {
+        const { execution, id, queue } = self.job
         released++
-        running.delete(self.job.execution)
-        self.interruptedFor = "lost"
-        ended.push({
-          _tag: "Released",
-          queue: self.job.queue,
-          id: self.job.id,
-          execution: self.job.execution,
-          startedAt: Date.seconds(self.startedAt)
-        })
+        running.delete(execution)
+        ended.push({ _tag: "Released", queue, id, execution, startedAt: Date.seconds(self.startedAt) })
+        emit({ _tag: "Released", jobId: id, queue, at: DateTime.unsafeMake(yield* Clock.currentTimeMillis) })
         yield* log(
-          Effect.logWarning(`job ${self.job.id} does not let itself be interrupted, its execution is void now`)
+          Effect.logWarning(`job ${id} does not let itself be interrupted, its execution is void now`)
         )
       }
       const farewell = Effect.gen(function*() {

@@ -156,7 +156,7 @@ const host = Effect.fnUntraced(function*<S, Ev, E, R>(
   const events: Array<Ev> = []
   yield* eventsOf(service).pipe(
     Stream.runForEach((event) => Effect.sync(() => events.push(event))),
-    Effect.forkIn(scope)
+    Effect.forkDaemon // outlives the scope, so as to see what happens while it is closed
   )
   const stop = Scope.close(scope, exitVoid)
   return {
