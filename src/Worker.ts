@@ -221,6 +221,8 @@ const callsInFlight = 2
 const betweenBeats = 1000
 const firstBackOff = 100
 const longestBackOff = 5000
+/** How connecting is tried again; that Redis is away is told by the heartbeat. */
+const untilItWorks = Schedule.union(Schedule.exponential(firstBackOff), Schedule.spaced(longestBackOff))
 /** Interrupted handlers get this long to clean up before their jobs are put back. */
 const cleanUpMillis = 1000
 /** How long a worker that stops tries to tell Redis so. */
@@ -552,7 +554,10 @@ export const make = <Jobs extends Job.Any>(
     /** Waits on the server for the next job of one queue. */
     const waitFor = (queue: string) =>
       Effect.scoped(Effect.gen(function*() {
-        const connection = yield* redis.connection
+        const connection = yield* Effect.retry(redis.connection, {
+          schedule: untilItWorks,
+          while: (error) => error.isTransient
+        })
         const move = connection.send<string | null>(
           "BLMOVE",
           keys.queue(queue),
@@ -595,10 +600,14 @@ export const make = <Jobs extends Job.Any>(
       }
     }))
 
+    /** When a heartbeat last told that what runs here is alive. */
+    let confirmedAt = bornAt
     const beat = (withExecutions: boolean) =>
       Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
         const alive = withExecutions ? [...running.values()] : []
+        // What has ended stays ours until it is handed in.
+        const unreported = withExecutions ? ended : []
         const [oldest] = running.values()
         const isCurrent = yield* heartbeat({
           worker: name,
@@ -621,13 +630,17 @@ export const make = <Jobs extends Job.Any>(
             oldest === undefined ? "0" : String((now - oldest.startedAt) / 1000)
           ],
           currentJob: oldest === undefined ? "" : oldest.job.id,
-          executions: alive.map(({ job, startedAt }) => ({
-            queue: job.queue,
-            id: job.id,
-            execution: job.execution,
-            startedAt: Date.seconds(startedAt)
-          }))
+          executions: [
+            ...alive.map(({ job, startedAt }) => ({
+              queue: job.queue,
+              id: job.id,
+              execution: job.execution,
+              startedAt: Date.seconds(startedAt)
+            })),
+            ...unreported
+          ]
         })
+        if (withExecutions) confirmedAt = now
         yield* onConnection(undefined)
         for (const [index, self] of alive.entries()) {
           if (isCurrent[index] !== true && running.get(self.job.execution) === self) {
@@ -654,6 +667,8 @@ export const make = <Jobs extends Job.Any>(
     /** Looks for jobs whose worker is dead. */
     const maintenance = Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
+      // After an absence of Redis or of this process its own jobs look abandoned until the next beat.
+      if (now - confirmedAt >= 2 * heartbeatMillis) return
       const abandoned = yield* abandon({
         worker: name,
         queues,
