@@ -216,7 +216,7 @@ const Proto = {
  */
 export const make = <
   const Name extends string,
-  Payload extends Schema.Struct.Fields | Schema.Schema.Any = Schema.Struct<{}>,
+  Payload extends Schema.Struct.Fields | Schema.Schema.Any = {},
   Success extends Schema.Schema.Any = typeof Schema.Void,
   Failure extends Schema.Schema.All = typeof Schema.Never
 >(

@@ -1,0 +1,53 @@
+/**
+ * What a definition may say of its payload; the types are half of the test.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Job, Queue, RedisMemory } from "effect-rq"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+
+const Greet = Job.make("app.greet", {
+  payload: {
+    name: Schema.String,
+    excited: Schema.optionalWith(Schema.Boolean, { default: () => false }),
+    times: Schema.Int.pipe(Schema.propertySignature, Schema.withConstructorDefault(() => 1)),
+    note: Schema.optional(Schema.String)
+  }
+})
+const Ping = Job.make("app.ping")
+
+/** Compiles when the types are the same. */
+const same = <A, B>(..._: [A] extends [B] ? [B] extends [A] ? [] : [never] : [never]) => undefined
+
+describe("a definition", () => {
+  it.effect("takes fields with defaults where they are written", () =>
+    Effect.gen(function*() {
+      same<
+        Job.Payload<typeof Greet>,
+        {
+          readonly name: string
+          readonly excited: boolean
+          readonly times: number
+          readonly note?: string | undefined
+        }
+      >()
+      const queue = yield* Queue.Queue
+      const { id } = yield* queue.enqueue(Greet, { name: "Ada" })
+      const record = Option.getOrThrow(yield* queue.fetch(id))
+      assert.deepStrictEqual(
+        record.payload,
+        Either.right({ name: "app.greet", args: [], kwargs: { name: "Ada", excited: false, times: 1 } })
+      )
+    }).pipe(Effect.provide(Queue.layer), Effect.provide(RedisMemory.layer)))
+
+  it.effect("takes no payload by default", () =>
+    Effect.gen(function*() {
+      same<Job.Payload<typeof Ping>, {}>()
+      const queue = yield* Queue.Queue
+      const { id } = yield* queue.enqueue(Ping)
+      const record = Option.getOrThrow(yield* queue.fetch(id))
+      assert.deepStrictEqual(record.payload, Either.right({ name: "app.ping", args: [], kwargs: {} }))
+    }).pipe(Effect.provide(Queue.layer), Effect.provide(RedisMemory.layer)))
+})
