@@ -1,0 +1,348 @@
+/**
+ * What effect-rq leaves in Redis is what RQ 2.10 left for the same calls, but for what `differences.ts` lists.
+ */
+import { assert } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Job from "../../src/Job.js"
+import * as JobGroup from "../../src/JobGroup.js"
+import * as Queue from "../../src/Queue.js"
+import type * as Redis from "../../src/Redis.js"
+import * as Registry from "../../src/Registry.js"
+import * as Scheduler from "../../src/Scheduler.js"
+import * as Wire from "../../src/wire/date.js"
+import * as Worker from "../../src/Worker.js"
+import { type Hands, suite } from "../conformance/support.js"
+import * as Golden from "../support/golden.js"
+import { compare, facts } from "./compare.js"
+import { deliberate, type Name } from "./differences.js"
+
+const Add = Job.make("jobs_mod.add", { payload: Schema.Tuple(Schema.Number, Schema.Number), success: Schema.Number })
+const AddByName = Job.make("jobs_mod.add", { payload: { a: Schema.Number, b: Schema.Number }, success: Schema.Number })
+const Kwonly = Job.make("jobs_mod.kwonly", { payload: { a: Schema.String, b: Schema.Unknown } })
+const Noop = Job.make("jobs_mod.noop")
+const Fail = Job.make("jobs_mod.fail", { payload: Schema.Tuple(Schema.String) })
+const Sleep = Job.make("jobs_mod.sleep", { payload: Schema.Tuple(Schema.Number) })
+const Unknown = Job.make("no_such_mod.func")
+
+const Jobs = JobGroup.make(Add, Noop, Fail, Sleep)
+const handlers = (hands: Hands) =>
+  Jobs.toLayer({
+    "jobs_mod.add": ([a, b]) => Effect.succeed(a + b),
+    "jobs_mod.noop": () => Effect.void,
+    "jobs_mod.fail": ([message]) => Effect.die(new Error(message)),
+    // the clock of the test stands still: the timeout is over when this says so
+    "jobs_mod.sleep": () =>
+      Effect.zipRight(Effect.sync(() => hands.setTime(clockOf(Golden.load("timeout_job")) + 1000)), Effect.never)
+  })
+
+/** The test's clock stands at the whole millisecond in which the dump was made. */
+const clockOf = (golden: Golden.Golden): number => Math.floor(golden.captured_at * 1000)
+
+interface Stage extends Hands {
+  readonly queue: Queue.QueueService
+  readonly registry: Registry.RegistryService
+  /** Runs a worker until its queues are empty. */
+  readonly work: (...queues: ReadonlyArray<string>) => Effect.Effect<Worker.Summary, unknown>
+  /** Takes the state now, and not at the end. */
+  readonly take: Effect.Effect<void, Redis.RedisError>
+  readonly taken: () => Golden.State | undefined
+  /** Starts a scheduler and waits until it leads. */
+  readonly lead: (options: Scheduler.SchedulerOptions) => Effect.Effect<
+    { readonly stop: Effect.Effect<void> },
+    unknown,
+    Redis.Redis
+  >
+}
+
+const g1 = { jobId: "g-1" } as const
+
+const until = <E, R>(condition: Effect.Effect<boolean, E, R>) =>
+  condition.pipe(Effect.delay("5 millis"), Effect.repeat({ until: (holds: boolean) => holds }))
+
+const always: ReadonlyArray<Name> = ["plainData", "noEmptyFields"]
+/** What every worker leaves. */
+const worker: ReadonlyArray<Name> = ["workerVersion", "workerAddress", "workerIncarnation", "maintenanceMark"]
+/** What a worker leaves that ran something. */
+const ranAndLeft: ReadonlyArray<Name> = [...worker, "countsFromZero"]
+const ran: ReadonlyArray<Name> = [...always, ...ranAndLeft, "lateHeartbeat"]
+
+type Run = (stage: Stage) => Effect.Effect<unknown, unknown, Redis.Redis>
+
+const scenarios: ReadonlyArray<readonly [name: string, state: string, expected: ReadonlyArray<Name>, run: Run]> = [
+  ["enqueue_simple", "state", always, ({ queue }) => queue.enqueue(Add, [1, 2], g1)],
+  [
+    "enqueue_args_unicode",
+    "state",
+    [...always, "keywordArgumentsOnly"],
+    ({ queue }) => queue.enqueue(Kwonly, { a: "héllo 😀", b: [1, 2.5, null, true, { k: "v", n: { x: [] } }] }, g1)
+  ],
+  [
+    "enqueue_full",
+    "state",
+    [...always, "argumentsOfOneKind", "compactMeta", "noCallbackFields", "noRetryAndRepeatFields"],
+    ({ queue }) =>
+      queue.enqueue(AddByName, { a: 1, b: 2 }, {
+        ...g1,
+        atFront: true,
+        ttl: "2 minutes",
+        resultTtl: "1 minute",
+        failureTtl: "1 hour",
+        description: "desc é",
+        meta: { a: 1, u: "é" }
+      })
+  ],
+  [
+    "enqueue_autoid",
+    "state",
+    always,
+    ({ queue }) => queue.enqueue(Add, [1, 2], { jobId: "31701b79-0fbc-4979-8c8a-339a141f9c16" })
+  ],
+  [
+    "enqueue_many",
+    "state",
+    always,
+    ({ queue }) => queue.enqueueMany([0, 1, 2].map((i) => Queue.request(Add, [i, i], { jobId: `g-${i}` })))
+  ],
+  [
+    "enqueue_timeout_infinite",
+    "state",
+    always,
+    ({ queue }) =>
+      queue.enqueue(Add, [1, 2], { ...g1, timeout: "forever", resultTtl: "forever", failureTtl: "forever" })
+  ],
+  ["enqueue_at", "state", always, ({ queue }) => queue.enqueueAt("2030-01-02T03:04:05Z", Add, [1, 2], g1)],
+  [
+    "enqueue_in",
+    "state",
+    [...always, "preciseDueTime"],
+    ({ queue }) => queue.enqueueIn("90 seconds", Add, [1, 2], g1)
+  ],
+  [
+    "enqueue_at_front_scheduled",
+    "state",
+    always,
+    ({ queue }) => queue.enqueueAt("2030-01-02T03:04:05Z", Add, [1, 2], { ...g1, atFront: true })
+  ],
+  ["scheduler_promote", "before", always, (stage) => beforePromotion(stage)],
+  [
+    "scheduler_promote",
+    "state",
+    [...always, "dueAt", "missingHeldBack", "missingFirst", "shortLease", "schedulerRegistered"],
+    (stage) =>
+      Effect.gen(function*() {
+        yield* beforePromotion(stage)
+        const scheduler = yield* stage.lead({ queues: ["default"] })
+        yield* until(Effect.map(stage.queue.length("default"), (length) => length === 3))
+        yield* stage.take
+        yield* scheduler.stop
+      })
+  ],
+  ...["locked", "heartbeat"].map((name) =>
+    [
+      "scheduler_lifecycle",
+      name,
+      ["shortLease"],
+      ({ lead, take }) =>
+        Effect.gen(function*() {
+          const scheduler = yield* lead({ queues: ["default"], name: "s-1" })
+          yield* take
+          yield* scheduler.stop
+        })
+    ] as const satisfies (typeof scenarios)[number]
+  ),
+  [
+    "scheduler_lifecycle",
+    "state",
+    [],
+    ({ lead }) => Effect.flatMap(lead({ queues: ["default"], name: "s-1" }), ({ stop }) => stop)
+  ],
+  [
+    "scheduler_two_queues",
+    "state",
+    ["shortLease"],
+    ({ lead, take }) =>
+      Effect.gen(function*() {
+        const scheduler = yield* lead({ queues: ["low", "default"] })
+        yield* take
+        yield* scheduler.stop
+      })
+  ],
+  ["worker_burst_empty", "state", worker, ({ work }) => work("default")],
+  [
+    "success_simple_worker",
+    "state",
+    ran,
+    ({ queue, work }) => Effect.zipRight(queue.enqueue(Add, [1, 2], g1), work("default"))
+  ],
+  [
+    "success_none_result",
+    "state",
+    [...ran, "voidLeavesNoResult"],
+    ({ queue, work }) => Effect.zipRight(queue.enqueue(Noop, {}, g1), work("default"))
+  ],
+  [
+    "success_result_ttl_zero",
+    "state",
+    ranAndLeft,
+    ({ queue, work }) => Effect.zipRight(queue.enqueue(Add, [1, 2], { ...g1, resultTtl: 0 }), work("default"))
+  ],
+  [
+    "success_result_ttl_forever",
+    "state",
+    ran,
+    ({ queue, work }) => Effect.zipRight(queue.enqueue(Add, [1, 2], { ...g1, resultTtl: "forever" }), work("default"))
+  ],
+  [
+    "failure",
+    "state",
+    [...ran, "exceptionText", "failureExpires"],
+    ({ queue, work }) => Effect.zipRight(queue.enqueue(Fail, ["boom é"], g1), work("default"))
+  ],
+  [
+    "failure_ttl",
+    "state",
+    [...ran, "exceptionText"],
+    ({ queue, work }) =>
+      Effect.zipRight(queue.enqueue(Fail, ["boom"], { ...g1, failureTtl: "100 seconds" }), work("default"))
+  ],
+  [
+    "failure_bad_import",
+    "state",
+    [...ran, "exceptionText", "failureExpires"],
+    ({ queue, work }) => Effect.zipRight(queue.enqueue(Unknown, {}, g1), work("default"))
+  ],
+  [
+    "timeout_job",
+    "state",
+    [...ran, "exceptionText", "failureExpires"],
+    ({ queue, work }) => Effect.zipRight(queue.enqueue(Sleep, [5], { ...g1, timeout: "1 second" }), work("default"))
+  ],
+  [
+    "worker_two_queues_burst",
+    "state",
+    ran,
+    ({ queue, work }) =>
+      Effect.gen(function*() {
+        yield* queue.enqueue(Add, [3, 4], { jobId: "g-2", queue: "low" })
+        yield* queue.enqueue(Add, [1, 2], g1)
+        yield* work("default", "low")
+      })
+  ],
+  [
+    "delete_finished",
+    "state",
+    [...ranAndLeft, "resultsDeleted"],
+    ({ queue, registry, work }) =>
+      Effect.gen(function*() {
+        yield* queue.enqueue(Add, [1, 2], g1)
+        yield* work("default")
+        assert.isTrue(yield* registry.finished("default").remove("g-1"))
+      })
+  ],
+  [
+    "delete_scheduled",
+    "state",
+    [],
+    ({ queue, registry }) =>
+      Effect.gen(function*() {
+        yield* queue.enqueueAt("2030-01-02T03:04:05Z", Add, [1, 2], g1)
+        assert.isTrue(yield* registry.scheduled("default").remove("g-1"))
+      })
+  ]
+]
+
+const beforePromotion = ({ queue, redis }: Stage) =>
+  Effect.gen(function*() {
+    for (const i of [0, 1, 2]) {
+      yield* queue.enqueueAt(new Date(Date.UTC(2020, 0, 1, 0, 0, i)), Add, [i, 2], {
+        jobId: `g-${i}`,
+        atFront: i === 2
+      })
+    }
+    yield* queue.enqueueAt("2030-01-01T00:00:00Z", Add, [9, 9], { jobId: "g-later" })
+    yield* redis.send("ZADD", "rq:scheduled:default", 5, "g-missing")
+  })
+
+const stageOf = Effect.fnUntraced(function*(hands: Hands) {
+  const services = yield* Layer.build(Layer.mergeAll(Queue.layer, Registry.layer))
+  const redis = yield* Effect.context<Redis.Redis>()
+  let taken: Golden.State | undefined
+  const stage: Stage = {
+    ...hands,
+    take: Effect.map(Golden.dump(hands.redis), (state) => {
+      taken = state
+    }),
+    taken: () => taken,
+    queue: Context.get(services, Queue.Queue),
+    registry: Context.get(services, Registry.Registry),
+    work: (...queues) =>
+      Worker.run(Jobs, { name: "w-simple", burst: true, queues }).pipe(
+        Effect.provide(handlers(hands)),
+        Effect.provide(redis)
+      ),
+    lead: (options) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const scheduler = yield* Scope.extend(Scheduler.make(options), scope)
+        yield* until(
+          Effect.map(scheduler.status, (status) => status.queues.every((queue) => queue.leadingSince._tag === "Some"))
+        )
+        return { stop: Scope.close(scope, Exit.void) }
+      })
+  }
+  return stage
+})
+
+suite("what RQ 2.10 leaves", (it) => {
+  const used = new Set<Name>()
+  for (const [name, stateName, expected, run] of scenarios) {
+    it(`${name}${stateName === "state" ? "" : `, ${stateName}`}`, (hands) =>
+      Effect.gen(function*() {
+        const golden = Golden.load(name)
+        const now = clockOf(golden)
+        hands.setTime(now)
+        const stage = yield* stageOf(hands)
+        yield* run(stage)
+        const ours = stage.taken() ?? (yield* Golden.dump(hands.redis))
+        const theirs = Object.fromEntries(Golden.states(golden))[stateName]!
+        const differences = compare(facts(theirs, golden.captured_at), facts(ours, golden.captured_at))
+        const found = new Set<Name>()
+        const unlisted = differences.filter((difference) => {
+          const names = expected.filter((candidate) => matches(candidate, difference))
+          for (const one of names) found.add(one)
+          return names.length === 0
+        })
+        assert.deepStrictEqual(unlisted, [], "differences that are not listed")
+        assert.sameMembers([...found], [...expected], "differences that are listed and do not occur")
+        for (const one of found) used.add(one)
+        assertDates(ours, name === "timeout_job" ? [now, now + 1000] : [now])
+      }))
+  }
+
+  it("each deliberate difference was seen", () =>
+    Effect.sync(() => assert.sameMembers([...used], Object.keys(deliberate))))
+})
+
+const matches = (name: Name, { ours, path, rq }: ReturnType<typeof compare>[number]): boolean => {
+  const listed = deliberate[name]
+  const fits = (pattern: RegExp | undefined, value: string | undefined) =>
+    pattern === undefined ? value === undefined : value !== undefined && pattern.test(value)
+  return listed.path.test(path) && fits(listed.rq, rq) && fits(listed.ours, ours)
+}
+
+/** Every date is exactly what the clock showed. */
+const assertDates = (state: Golden.State, instants: ReadonlyArray<number>) => {
+  const allowed = new Set(instants.map(Wire.encode))
+  for (const [key, entry] of Object.entries(state)) {
+    if (entry.type !== "hash") continue
+    for (const [field, leaf] of Object.entries(entry.value)) {
+      const text = Golden.text(leaf)
+      if (/^\d{4}-\d\d-\d\dT/.test(text)) assert.isTrue(allowed.has(text), `${key} ${field}: ${text}`)
+    }
+  }
+}
