@@ -248,14 +248,18 @@ const collecting = (logs: Array<Line>) =>
 /** Runs a test under `TimeTravel`, for spans of any length. */
 export const travelling = <A, E>(
   body: (world: World, travel: TimeTravel.TimeTravelService) => Effect.Effect<A, E>,
-  options: TimeTravel.Options = {}
+  { seed, ...options }: TimeTravel.Options & { readonly seed?: number } = {}
 ): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     const logs: Array<Line> = []
     return Effect.gen(function*() {
       const travel = yield* TimeTravel.TimeTravel
       return yield* body(yield* makeWorld(travel, logs), travel)
-    }).pipe(Effect.provide(collecting(logs)), Effect.provide(TimeTravel.layerWith(options)))
+    }).pipe(
+      Effect.provide(collecting(logs)),
+      Effect.provide(seed === undefined ? Layer.empty : TimeTravel.seeded(seed)),
+      Effect.provide(TimeTravel.layerWith(options))
+    )
   })
 
 /** Runs a test under Effect's own `TestClock`, which `it.effect` provides. */
