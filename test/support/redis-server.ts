@@ -103,16 +103,19 @@ const answers = (port: number, tls: boolean): Effect.Effect<boolean> =>
     socket.setTimeout(1000, () => done(false))
   })
 
-const running = new Set<ChildProcess.ChildProcess>()
-const killAll = () => running.forEach((child) => child.kill("SIGKILL"))
+const running = new Map<ChildProcess.ChildProcess, () => void>()
+const killAll = () => running.forEach((kill) => kill())
 
-/** A run that is cut short must not leave servers behind. */
-const watch = (child: ChildProcess.ChildProcess) => {
+/** A run that is cut short must not leave processes behind. */
+export const watch = (
+  child: ChildProcess.ChildProcess,
+  kill: () => void = () => child.kill("SIGKILL")
+) => {
   if (running.size === 0) {
     process.once("exit", killAll)
     for (const signal of signals) process.once(signal, onSignal)
   }
-  running.add(child)
+  running.set(child, kill)
   child.once("exit", () => {
     running.delete(child)
     if (running.size === 0) {
