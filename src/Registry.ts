@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { toMillis } from "./internal/when.js"
+import { toDue } from "./internal/when.js"
 import * as Job from "./Job.js"
 import { remove as removeScript } from "./lifecycle/remove.js"
 import { reschedule as rescheduleScript } from "./lifecycle/reschedule.js"
@@ -165,7 +165,7 @@ export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.g
         (score) => score === null ? Option.none() : instant(score)
       ),
     reschedule: (jobId, when) =>
-      toMillis(when).pipe(
+      toDue(when).pipe(
         Effect.mapError((message) => new Job.InvalidJobError({ job: jobId, field: "when", message })),
         Effect.flatMap((millis) => reschedule(queue, jobId, Date.seconds(millis)))
       )

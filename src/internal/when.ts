@@ -21,6 +21,19 @@ export interface WallClock {
 
 export type When = DateTime.DateTime | Date | WallClock | string
 
+/** The years that RQ has dates for, as milliseconds: a due time beyond them can't be shown by anyone. */
+const earliest = -62_135_596_800_000
+const latest = 253_402_300_799_999
+
+/** Whole milliseconds, so that nothing is due before its time; or what is wrong with them. */
+export const inCalendar = (millis: number): Effect.Effect<number, string> =>
+  millis >= earliest && millis <= latest
+    ? Effect.succeed(Math.ceil(millis))
+    : Effect.fail("the time is not between the years 1 and 9999")
+
+/** When something is due, in milliseconds since 1970, or what is wrong with the input. */
+export const toDue = (when: When): Effect.Effect<number, string> => Effect.flatMap(toMillis(when), inCalendar)
+
 /** Milliseconds since 1970, or what is wrong with the input. */
 export const toMillis = (when: When): Effect.Effect<number, string> => {
   if (DateTime.isDateTime(when)) return Effect.succeed(DateTime.toEpochMillis(when))

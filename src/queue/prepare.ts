@@ -14,7 +14,7 @@ import type * as Schema from "effect/Schema"
 import * as Ids from "../Ids.js"
 import { decode as decodeDuration } from "../internal/duration.js"
 import { queueNameProblem } from "../internal/queueName.js"
-import { toMillis, type When } from "../internal/when.js"
+import { inCalendar, toDue, type When } from "../internal/when.js"
 import * as Job from "../Job.js"
 import { type LifetimeField, toSeconds } from "../job/lifetime.js"
 import type { NewJob } from "../lifecycle/enqueue.js"
@@ -125,16 +125,12 @@ export const prepare = Effect.fnUntraced(function*(request: Request, now: number
 /** RQ's default, in seconds. */
 const defaultTimeout = 180
 
-/** The years that RQ has dates for, as milliseconds: a due time beyond them can't be shown by anyone. */
-const earliest = -62_135_596_800_000
-const latest = 253_402_300_799_999
-
 const dueMillis = (due: Due, now: number): Effect.Effect<number | undefined, string> => {
   switch (due._tag) {
     case "Now":
       return Effect.succeed(undefined)
     case "At":
-      return Effect.flatMap(toMillis(due.when), inCalendar)
+      return toDue(due.when)
     case "In": {
       const delay = decodeDuration(due.delay)
       return Option.isSome(delay) && Duration.isFinite(delay.value)
@@ -143,11 +139,6 @@ const dueMillis = (due: Due, now: number): Effect.Effect<number | undefined, str
     }
   }
 }
-
-const inCalendar = (millis: number): Effect.Effect<number, string> =>
-  millis >= earliest && millis <= latest
-    ? Effect.succeed(Math.ceil(millis))
-    : Effect.fail("the time is not between the years 1 and 9999")
 
 interface Arguments {
   readonly args: ReadonlyArray<unknown>
