@@ -18,6 +18,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
@@ -482,12 +483,17 @@ export const make = <Jobs extends Job.Any>(
             queues: want > 0 || withHandovers ? queues : [],
             ended: handingIn
           })).pipe(
-            Effect.matchEffect({
-              onFailure: (error) => {
+            Effect.matchCauseEffect({
+              onFailure: (cause) => {
+                // Also after a defect: the pump is started again, and nothing may be missing then.
                 reserved -= want
                 ended = [...handingIn, ...ended]
                 unsure = true
-                return Effect.zipRight(onConnection(error), Effect.fail(error))
+                const error = Cause.failureOption(cause)
+                return Effect.zipRight(
+                  Option.isSome(error) ? onConnection(error.value) : Effect.void,
+                  Effect.failCause(cause)
+                )
               },
               onSuccess: Effect.fnUntraced(function*(result) {
                 reserved -= want

@@ -281,6 +281,27 @@ describe("a lost reply", () => {
       ))
   }
 
+  for (const when of ["before", "after"] as const) {
+    it.effect(`and with it the fiber that waited (a defect, ${when} the turn took effect) loses nothing`, () =>
+      travelling((world) =>
+        Effect.gen(function*() {
+          let calls = 0
+          const defect = Effect.die(new Error("a bug"))
+          yield* everythingOnce(
+            world,
+            (name, call) =>
+              Effect.suspend(() =>
+                name !== "turn" || calls++ % 5 !== 3 ? call : when === "before" ? defect : Effect.zipRight(call, defect)
+              ),
+            { concurrency: 4, millis: (index) => (index % 3) * 100 }
+          )
+          const errors = world.logs.filter(({ level }) => level === "ERROR")
+          assert.isAbove(errors.length, 3)
+          for (const { text } of errors) assert.match(text, /^the worker's pump ended and is started again in /)
+        })
+      ))
+  }
+
   it.effect("of a heartbeat or a clean-up costs nothing", () =>
     travelling((world) =>
       Effect.gen(function*() {
