@@ -2,7 +2,7 @@
  * Edge `abandon`: started, worker dead -> queued again at the front, or failed when it has happened too often.
  *
  * An execution whose worker has not sent a heartbeat in time is taken out. So is what had been handed over to a worker
- * that is dead: it goes back to the front. One caller at a time looks after a queue, once per interval, in slices.
+ * that is dead: it goes back to the front. The entries of jobs that have expired go as well. One caller at a time looks after a queue, once per interval, in slices.
  *
  * Executions of Python workers are left to Python's own clean-up, which knows their rules; ours are told apart by the
  * version digit of the execution id (see `Ids`).
@@ -12,6 +12,7 @@
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 import { executionKeys, luaExecution } from "./execution.js"
+import { luaExpire } from "./expire.js"
 import { defaultFailureTtl, luaFail } from "./fail.js"
 import { luaRelease } from "./release.js"
 
@@ -67,7 +68,7 @@ export const abandon = Redis.script(
 local WORKER, NOW_TEXT, NOW, NOW_DATE = ARGV[1], ARGV[2], tonumber(ARGV[2]), ARGV[3]
 local interval, maxAbandons, limit, forget = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local MAINTENANCE, HANDOVERS = KEYS[10], KEYS[11]
-${luaExecution}${luaFail}${luaRelease}
+${luaExecution}${luaFail}${luaRelease}${luaExpire}
 
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 local function base64(bytes)
@@ -142,6 +143,8 @@ for i = 8, #ARGV do
   local usable = holdsListOrNothing(QUEUE .. queue)
   if usable and redis.call("SET", MAINTENANCE .. queue, WORKER, "PX", interval, "NX") then
     abandonExpired(queue)
+    expire(FINISHED .. queue)
+    expire(FAILED .. queue)
     local dead = redis.call("ZRANGEBYSCORE", HANDOVERS .. queue, "-inf", "(" .. NOW_TEXT, "WITHSCORES", "LIMIT", 0, limit)
     for j = 1, #dead, 2 do
       local list = HANDOVER .. queue .. ":" .. dead[j]

@@ -56,6 +56,16 @@ suite("claim: queued -> started", (it) => {
       yield* assertNoTtl(redis, keys.job("a"))
     }))
 
+  it.memory("finds nothing of a job that has waited for longer than its ttl", ({ redis, setTime }) =>
+    Effect.gen(function*() {
+      yield* put(redis, "default", "a", "b")
+      yield* redis.send("EXPIRE", keys.job("a"), 5)
+      yield* redis.send("EXPIRE", keys.job("b"), 6)
+      setTime(now + 5001)
+      assert.deepStrictEqual(ids(yield* turn(redis, { want: 2, time: now + 5001 })), ["b"])
+      assert.strictEqual(yield* redis.send("EXISTS", keys.job("a")), 0)
+    }))
+
   it("takes the oldest first, not more than it wants, and tells whether there may be more", ({ redis }) =>
     Effect.gen(function*() {
       yield* put(redis, "default", "a", "b", "c", "d", "e")

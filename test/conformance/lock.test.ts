@@ -88,6 +88,15 @@ suite("Lock", (it) => {
       yield* b.close
     }))
 
+  it("of an owner that is gone is taken when its lease lapses", ({ redis }) =>
+    Effect.gen(function*() {
+      const lock = yield* Lock.make
+      yield* redis.send("SET", keys.lock("l"), "dead", "PX", 40)
+      const b = yield* acquire(lock, { token: "b", wait: "1 minute" })
+      assert.strictEqual(yield* holder(redis), "b")
+      yield* b.close
+    }).pipe(Effect.withClock(liveClock)))
+
   it("waits no longer than it was told", () =>
     Effect.gen(function*() {
       const lock = yield* Lock.make

@@ -142,10 +142,14 @@ describe("types", () => {
       () => Jobs.toLayer({ ...handlers, "app.add": ([a]: readonly [string, string]) => Effect.succeed(a.length) }),
       // @ts-expect-error a success of the wrong type
       () => Jobs.toLayer({ ...handlers, "app.add": () => Effect.succeed("3") }),
-      // @ts-expect-error a failure that the definition doesn't have
-      () => Jobs.toLayer({ ...handlers, "app.cleanup": () => Effect.fail("no") }),
       () => Jobs.toLayer({ ...handlers, "app.greet": () => Effect.fail(new Rejected({ reason: "no" })) })
     )
+    // a failure that the definition doesn't have
+    expectTypeOf<() => Effect.Effect<void, string>>().not.toMatchTypeOf<JobGroup.HandlerFn<typeof Cleanup>>()
+    expectTypeOf<() => Effect.Effect<void>>().toMatchTypeOf<JobGroup.HandlerFn<typeof Cleanup>>()
+    expectTypeOf<() => Effect.Effect<{ readonly text: string }, Rejected>>().toMatchTypeOf<
+      JobGroup.HandlerFn<typeof Greet>
+    >()
   })
 
   it("of a worker: it requires the handlers, and what the Schemas require", () => {
