@@ -2,7 +2,7 @@
  * Who leads a queue: one at a time, another one in time, and nobody who was thought gone.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { RedisMemory } from "effect-rq"
+import { Redis, RedisMemory } from "effect-rq"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -313,6 +313,68 @@ describe("a leader", () => {
         yield* world.adjust("20 seconds")
         assert.deepStrictEqual(yield* problem, Option.none())
         assert.strictEqual(world.texts().at(-1), "queue broken can be promoted again")
+      })
+    ))
+})
+
+describe("a lost reply", () => {
+  const lost = new Redis.RedisError({ reason: "connection", command: "EVALSHA", code: "", message: "lost" })
+
+  /** Fails every third call of a script, after it took effect. */
+  const losing = (script: string) => {
+    const state = { calls: 0, losses: 0 }
+    const around: Around = (name, call) =>
+      Effect.suspend(() => {
+        if (name !== script || state.calls++ % 3 !== 0) return call
+        state.losses++
+        return Effect.zipRight(call, Effect.fail(lost))
+      })
+    return { state, around }
+  }
+
+  for (const script of ["promote", "elect"]) {
+    it.effect(`of ${script} neither loses a job nor promotes one twice`, () =>
+      travelling((world) =>
+        Effect.gen(function*() {
+          const { around, state } = losing(script)
+          // Followers ask again when a lease would lapse, so there are elections all the time.
+          const options = { around, lease: "2 seconds" } as const
+          const hosts = yield* Effect.forEach(names, (name) => world.scheduler(name, options))
+          yield* world.worker("worker")
+          const times = Array.from({ length: 100 }, (_, index) => 137 * (index + 1))
+          yield* Effect.forEach(times, (millis) =>
+            world.queue.enqueueAt(DateTime.unsafeMake(millis), Task, { name: String(millis) }))
+          for (let second = 0; second < 20; second++) {
+            yield* world.adjust("1 second")
+            assert.isAtMost((yield* leadersOf(hosts)).length, 1)
+          }
+          assert.isAbove(state.losses, 3)
+          assert.deepStrictEqual(world.names(), times.map(String))
+          for (const { at, name } of world.ran) {
+            assert.isAtLeast(at, Number(name))
+            // one that leads without knowing asks again at the next tick
+            assert.isAtMost(at, Number(name) + (script === "promote" ? 1000 : 2000))
+          }
+          assert.lengthOf(yield* leadersOf(hosts), 1)
+        })
+      ))
+  }
+
+  it.effect("of resign lets the next one lead all the same", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const { around, state } = losing("resign")
+        const [first, second] = yield* Effect.all([
+          world.scheduler("one", { around }),
+          world.scheduler("two", { around })
+        ])
+        yield* world.adjust("1500 millis")
+        assert.isTrue(yield* leads(first))
+        yield* first.stop
+        yield* world.settle
+        assert.strictEqual(state.losses, 1)
+        assert.isTrue(yield* leads(second))
+        assert.isTrue(world.texts("one").includes("could not resign, the lease will lapse by itself"))
       })
     ))
 })

@@ -20,7 +20,7 @@ export class TaskFailed extends Schema.TaggedError<TaskFailed>()("TaskFailed", {
 
 /** The job of nearly every test: takes `millis` of time and gives its name back. */
 export const Task = Job.make("test.task", {
-  payload: Schema.Struct({ name: Schema.String, millis: Schema.optionalWith(Schema.Number, { default: () => 0 }) }),
+  payload: { name: Schema.String, millis: Schema.optionalWith(Schema.Number, { default: () => 0 }) },
   success: Schema.String,
   error: TaskFailed,
   queue: "q"
