@@ -27,31 +27,29 @@ if (compiled.status !== 0) {
   process.exit(compiled.status ?? 1)
 }
 
-for (const name of fs.existsSync(cli) ? fs.readdirSync(cli) : []) {
+for (const name of fs.readdirSync(cli)) {
   if (!name.startsWith("host.")) fs.rmSync(path.join(cli, name), { recursive: true })
 }
 
-if (fs.existsSync(path.join(root, "src", "cli", "bin.ts"))) {
-  await build({
-    absWorkingDir: root,
-    entryPoints: { bin: "src/cli/bin.ts" },
-    outdir: cli,
-    bundle: true,
-    splitting: true,
-    minify: true,
-    keepNames: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    external: ["ioredis", "wasmoon-lua5.1", "./host.js"],
-    legalComments: "eof",
-    logLevel: "warning",
-    chunkNames: "chunks/[hash]",
-    // Some of the bundled packages are CommonJS and ask for Node's own modules at run time.
-    banner: {
-      js:
-        "import { createRequire as $createRequire } from \"node:module\"; const require = $createRequire(import.meta.url);"
-    }
-  })
-  fs.chmodSync(path.join(cli, "bin.js"), 0o755)
-}
+await build({
+  absWorkingDir: root,
+  entryPoints: { bin: "src/cli/bin.ts" },
+  outdir: cli,
+  bundle: true,
+  splitting: true,
+  minify: true,
+  keepNames: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  external: ["ioredis", "wasmoon-lua5.1", "./host.js"],
+  legalComments: "eof",
+  logLevel: "warning",
+  chunkNames: "chunks/[hash]",
+  // Some of the bundled packages are CommonJS and ask for Node's own modules at run time.
+  banner: {
+    js:
+      "import { createRequire as $createRequire } from \"node:module\"; const require = $createRequire(import.meta.url);"
+  }
+})
+fs.chmodSync(path.join(cli, "bin.js"), 0o755)

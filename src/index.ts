@@ -15,6 +15,11 @@ export * as Ids from "./Ids.js"
 /**
  * @since 0.1.0
  */
+export * as Inspector from "./Inspector.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Job from "./Job.js"
 
 /**

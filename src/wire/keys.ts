@@ -73,6 +73,10 @@ export const workersOf = (queueName: string): string => family.workers + queueNa
 /** Hash of one worker. Also the member that stands for it in {@link workers}. */
 export const worker = (name: string): string => family.worker + name
 
+/** The name of the worker behind a member of {@link workers}, or undefined when the member is no worker's key. */
+export const workerName = (key: string): string | undefined =>
+  key.startsWith(family.worker) ? key.slice(family.worker.length) : undefined
+
 /** Channel on which a worker takes commands. */
 export const workerChannel = (name: string): string => `rq:pubsub:${name}`
 

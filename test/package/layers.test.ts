@@ -7,7 +7,7 @@ import { sourcesIn, withoutComments } from "./sources.js"
 
 const port = ["internal", "redis", "ids"]
 const definitions = [...port, "wire", "lifecycle", "clock", "job"]
-const services = [...definitions, "job-group", "job-record", "queue", "registry", "lock"]
+const services = [...definitions, "job-group", "job-record", "queue", "registry", "lock", "inspector"]
 const processes = [...services, "worker", "scheduler"]
 const library = [...processes, "redis-memory", "redis-live"]
 
@@ -31,6 +31,7 @@ const layers: Record<string, ReadonlyArray<string>> = {
   queue: services,
   registry: services,
   lock: services,
+  inspector: services,
   scheduler: processes,
   worker: processes,
   testing: library,

@@ -1,0 +1,297 @@
+/**
+ * Looking at a whole deployment: queues and who leads them, workers, schedulers. It only reads, in calls that never
+ * hold up Redis for long however much there is.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { readHashes } from "./inspector/hashes.js"
+import { type RawQueue, readQueues } from "./inspector/queues.js"
+import * as Redis from "./Redis.js"
+import * as Date from "./wire/date.js"
+import type { WireError } from "./wire/error.js"
+import * as keys from "./wire/keys.js"
+import * as SchedulerHash from "./wire/scheduler.js"
+import * as WorkerHash from "./wire/worker.js"
+
+/**
+ * Who leads a queue: the scheduler that promotes its jobs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Leader {
+  /** The name of the scheduler, of effect-rq or of Python's RQ. */
+  readonly name: string
+  /** When its lease lapses unless it is renewed; none: never. */
+  readonly lapsesAt: Option.Option<DateTime.Utc>
+}
+
+/**
+ * A queue at one moment.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface QueueInfo {
+  readonly name: string
+  /** How many jobs wait to be run now. */
+  readonly queued: number
+  /** How many jobs wait for their time, those that are overdue included. */
+  readonly scheduled: number
+  readonly started: number
+  readonly finished: number
+  readonly failed: number
+  readonly deferred: number
+  readonly canceled: number
+  /** The job at the head of the queue and since when it is queued; for how long is what a worker is behind. */
+  readonly oldestWaiting: Option.Option<{
+    readonly id: string
+    readonly enqueuedAt: Option.Option<DateTime.Utc>
+  }>
+  /** When the next job is due that is not due yet. */
+  readonly nextDue: Option.Option<DateTime.Utc>
+  /** How many jobs are due and not promoted yet. */
+  readonly overdue: number
+  /** For how long the first of them is due: what the scheduler is behind. Zero when none is. */
+  readonly lag: Duration.Duration
+  /** None while no scheduler leads the queue: nothing is promoted then. */
+  readonly leader: Option.Option<Leader>
+}
+
+/**
+ * A worker as it last told of itself, of effect-rq or of Python's RQ.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WorkerInfo {
+  readonly name: string
+  /** `"started"`, `"idle"`, `"busy"`, `"suspended"`, or what a later RQ calls it; none when it doesn't say. */
+  readonly state: Option.Option<string>
+  readonly queues: ReadonlyArray<string>
+  /** The id of a job that it runs: the oldest one. */
+  readonly currentJob: Option.Option<string>
+  readonly successful: number
+  readonly failed: number
+  readonly workingTime: Duration.Duration
+  readonly born: Option.Option<DateTime.Utc>
+  readonly lastHeartbeat: Option.Option<DateTime.Utc>
+  readonly hostname: Option.Option<string>
+  readonly pid: Option.Option<number>
+  /** Name and version of the library that runs it. */
+  readonly version: Option.Option<string>
+}
+
+/**
+ * A scheduler that leads at least one queue.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SchedulerInfo {
+  readonly name: string
+  /** The queues that it leads, of those that were asked for. */
+  readonly leads: ReadonlyArray<string>
+  /** The queues that it serves; empty when it doesn't say. */
+  readonly queues: ReadonlyArray<string>
+  readonly born: Option.Option<DateTime.Utc>
+  readonly lastHeartbeat: Option.Option<DateTime.Utc>
+  readonly hostname: Option.Option<string>
+  readonly pid: Option.Option<number>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface InspectorService {
+  /** Queues in the order of their names, or those named in the order given. Default: all that were ever used. */
+  readonly queues: (names?: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<QueueInfo>, Redis.RedisError>
+  /** Who leads a queue. */
+  readonly leader: (queue: string) => Effect.Effect<Option.Option<Leader>, Redis.RedisError>
+  /**
+   * Workers in the order of their names; of these queues, or all. Fails with `WireError` when what one has told of
+   * itself can't be read.
+   */
+  readonly workers: (
+    queues?: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<WorkerInfo>, Redis.RedisError | WireError>
+  /** The schedulers that lead these queues, or any. Those that stand by are not known to Redis. */
+  readonly schedulers: (
+    queues?: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<SchedulerInfo>, Redis.RedisError | WireError>
+}
+
+/**
+ * The inspector service.
+ *
+ * @since 0.1.0
+ * @category services
+ * @example
+ * ```ts
+ * import { Duration, Effect, Option } from "effect"
+ * import { Inspector, RedisLive } from "effect-rq"
+ *
+ * const report = Effect.gen(function*() {
+ *   const inspector = yield* Inspector.Inspector
+ *   for (const queue of yield* inspector.queues()) {
+ *     if (Option.isNone(queue.leader)) yield* Effect.logWarning(`nobody promotes the jobs of ${queue.name}`)
+ *     if (Duration.greaterThan(queue.lag, "5 seconds")) yield* Effect.logWarning(`${queue.name} is late`)
+ *   }
+ * }).pipe(Effect.provide(Inspector.layer), Effect.provide(RedisLive.layer()))
+ * ```
+ */
+export class Inspector extends Context.Tag("effect-rq/Inspector")<Inspector, InspectorService>() {}
+
+/** How many queues or workers one call reads. */
+const callSize = 100
+
+const instant = (millis: number | undefined): Option.Option<DateTime.Utc> =>
+  millis === undefined || !Number.isFinite(millis) ? Option.none() : Option.some(DateTime.unsafeMake(millis))
+
+const toLeader = (name: string, leaseMillis: number, now: number): Option.Option<Leader> =>
+  name === ""
+    ? Option.none()
+    : Option.some({ name, lapsesAt: instant(leaseMillis < 0 ? undefined : now + leaseMillis) })
+
+const toQueueInfo = (name: string, raw: RawQueue, now: number): QueueInfo => ({
+  name,
+  queued: raw.queued,
+  scheduled: raw.scheduled,
+  started: raw.started,
+  finished: raw.finished,
+  failed: raw.failed,
+  deferred: raw.deferred,
+  canceled: raw.canceled,
+  oldestWaiting: raw.headId === ""
+    ? Option.none()
+    : Option.some({ id: raw.headId, enqueuedAt: instant(Date.decode(raw.headEnqueuedAt)) }),
+  nextDue: raw.nextDue === "" ? Option.none() : instant(Date.millis(raw.nextDue)),
+  overdue: raw.overdue,
+  lag: Duration.millis(raw.overdue === 0 ? 0 : Math.max(0, now - Date.millis(raw.firstDue))),
+  leader: toLeader(raw.leader, raw.leaseMillis, now)
+})
+
+const toWorkerInfo = (record: WorkerHash.WorkerRecord): WorkerInfo => ({
+  name: record.name,
+  state: Option.fromNullable(record.state),
+  queues: record.queues,
+  currentJob: Option.fromNullable(record.currentJob),
+  successful: record.successfulJobCount,
+  failed: record.failedJobCount,
+  workingTime: Duration.seconds(record.totalWorkingTime),
+  born: instant(record.birth),
+  lastHeartbeat: instant(record.lastHeartbeat),
+  hostname: Option.fromNullable(record.hostname),
+  pid: Option.fromNullable(record.pid),
+  version: Option.fromNullable(record.version)
+})
+
+/** In parts that one call can carry. */
+const inParts = <A, B, E>(
+  all: ReadonlyArray<A>,
+  f: (part: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E>
+): Effect.Effect<ReadonlyArray<B>, E> => {
+  const parts: Array<ReadonlyArray<A>> = []
+  for (let i = 0; i < all.length; i += callSize) parts.push(all.slice(i, i + callSize))
+  return Effect.map(Effect.forEach(parts, f), (rows) => rows.flat())
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.gen(function*() {
+  const redis = yield* Redis.Redis
+  const readSome = redis.eval(readQueues)
+  const readMany = redis.eval(readHashes)
+
+  const names = Effect.map(
+    redis.send<ReadonlyArray<string>>("SMEMBERS", keys.queues),
+    (members) => members.flatMap((member) => keys.queueName(member) ?? []).sort()
+  )
+
+  const queues: InspectorService["queues"] = Effect.fnUntraced(function*(asked) {
+    const all = asked ?? (yield* names)
+    return yield* inParts(all, (part) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.map(
+          readSome(part, Date.seconds(now)),
+          (rows) => rows.map((row, i) => toQueueInfo(part[i]!, row, now)) // one row for each queue
+        )))
+  })
+
+  const hashes = <A>(
+    names: ReadonlyArray<string>,
+    key: (name: string) => string,
+    decode: (name: string, flat: ReadonlyArray<Uint8Array>) => Either.Either<A, WireError>
+  ): Effect.Effect<ReadonlyArray<A>, Redis.RedisError | WireError> =>
+    inParts(
+      names,
+      (part) =>
+        Effect.flatMap(readMany(part.map(key)), (rows) =>
+          Either.all(rows.flatMap((flat, i) => flat.length === 0 ? [] : [decode(part[i]!, flat)])))
+    ) // a row for each name
+
+  const workers: InspectorService["workers"] = Effect.fnUntraced(function*(asked) {
+    const sets = asked === undefined ? [keys.workers] : asked.map(keys.workersOf)
+    const members = new Set<string>()
+    for (const set of sets) {
+      for (const member of yield* redis.send<ReadonlyArray<string>>("SMEMBERS", set)) members.add(member)
+    }
+    const names = [...members].flatMap((member) => keys.workerName(member) ?? []).sort()
+    // A worker that died without a farewell is a member for a while after its hash is gone.
+    return (yield* hashes(names, keys.worker, WorkerHash.decode)).map(toWorkerInfo)
+  })
+
+  const schedulers: InspectorService["schedulers"] = Effect.fnUntraced(function*(asked) {
+    const leads = new Map<string, Array<string>>()
+    for (const { leader, name } of yield* queues(asked)) {
+      if (Option.isSome(leader)) leads.set(leader.value.name, [...leads.get(leader.value.name) ?? [], name])
+    }
+    const names = [...leads.keys()].sort()
+    const known = yield* hashes(names, keys.scheduler, SchedulerHash.decode)
+    return names.map((name): SchedulerInfo => {
+      // An RQ before 2.10 keeps no hash of its schedulers.
+      const record = known.find((record) => record.name === name)
+      return {
+        name,
+        leads: leads.get(name) ?? [],
+        queues: record?.queues ?? [],
+        born: instant(record?.createdAt),
+        lastHeartbeat: instant(record?.lastHeartbeat),
+        hostname: Option.fromNullable(record?.hostname),
+        pid: Option.fromNullable(record?.pid)
+      }
+    })
+  })
+
+  return {
+    queues,
+    leader: Effect.fnUntraced(function*(queue) {
+      const key = keys.schedulerLock(queue)
+      const [name, leaseMillis, now] = yield* Effect.all([
+        redis.send<string | null>("GET", key),
+        redis.send<number>("PTTL", key),
+        Clock.currentTimeMillis
+      ])
+      return toLeader(name ?? "", leaseMillis, now)
+    }),
+    workers,
+    schedulers
+  }
+})
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Inspector, never, Redis.Redis> = Layer.effect(Inspector, make)

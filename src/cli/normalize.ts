@@ -1,0 +1,136 @@
+/**
+ * From the arguments as people write them, with options before, after and between, to a verb with its options apart
+ * from its arguments. `@effect/cli`, which reads the values, takes options first.
+ *
+ * @internal
+ */
+import { nearest } from "./nearest.js"
+import { type Option, optionsOf, type UsageError, usageError, type VerbName, verbNames, verbs } from "./verbs.js"
+
+export type Normalized =
+  | { readonly _tag: "Help"; readonly verb: VerbName | undefined }
+  | { readonly _tag: "Version" }
+  | {
+    readonly _tag: "Verb"
+    readonly verb: VerbName
+    /** `--name value` in turn; a flag's value is `true`. */
+    readonly options: ReadonlyArray<string>
+    readonly args: ReadonlyArray<string>
+  }
+  | UsageError
+
+const isOption = (word: string) => word.length > 1 && word.startsWith("-") && !/^-[\d.]/.test(word)
+
+/** The first word of a verb, then the second where it has one. */
+const findVerb = (words: ReadonlyArray<string>): { readonly name: VerbName; readonly used: number } | undefined => {
+  const name = verbNames.find((name) => verbs[name].words.every((word, i) => words[i] === word))
+  return name === undefined ? undefined : { name, used: verbs[name].words.length }
+}
+
+const unknownVerb = (words: ReadonlyArray<string>): UsageError => {
+  const spoken = verbNames.map((name) => verbs[name].words.join(" "))
+  const [first = "", second] = words
+  const children = spoken.filter((verb) => verb.startsWith(`${first} `))
+  if (children.length > 0) {
+    const wanted = second === undefined ? "" : ` ${JSON.stringify(second)} is none of them.`
+    return usageError(
+      `${first} needs one of: ${children.map((verb) => verb.slice(first.length + 1)).join(", ")}.${wanted}`
+    )
+  }
+  const guess = nearest(first, spoken.map((verb) => verb.split(" ")[0]!))
+  return usageError(
+    `there is no verb ${JSON.stringify(first)}${
+      guess === undefined ? `, the verbs are ${spoken.join(", ")}` : `, did you mean ${guess}?`
+    }`
+  )
+}
+
+/** A value that could be an option was probably forgotten: `--name --burst`. */
+const takesAsValue = (word: string, known: ReadonlyMap<string, Option<unknown>>): boolean =>
+  !(word === "--" || known.has(word.split("=")[0]!) || word === "--help" || word === "-h")
+
+export const normalize = (argv: ReadonlyArray<string>): Normalized => {
+  // `help worker` is what some try first
+  const asksHelp = argv[0] === "help"
+  const words = asksHelp ? argv.slice(1) : argv
+  if (words.length === 0) return { _tag: "Help", verb: undefined }
+  const found = findVerb(words)
+  if (found === undefined) {
+    const [first = ""] = words
+    if (first === "--help" || first === "-h") return { _tag: "Help", verb: undefined }
+    if (first === "--version" || first === "-V") return { _tag: "Version" }
+    if (isOption(first)) return usageError(`the verb comes first, then options such as ${first}`)
+    if (words.includes("--help") || words.includes("-h")) {
+      if (verbNames.some((name) => verbs[name].words[0] === first)) return { _tag: "Help", verb: undefined }
+    }
+    return unknownVerb(words)
+  }
+  const verb = found.name
+  if (asksHelp) return { _tag: "Help", verb }
+
+  const known = new Map<string, Option<unknown>>()
+  for (const [, option] of optionsOf(verb)) {
+    known.set(`--${option.name}`, option)
+    if (option.letter !== undefined) known.set(`-${option.letter}`, option)
+  }
+  const rest = words.slice(found.used)
+  const options = new Map<string, string>()
+  const args: Array<string> = []
+
+  for (let i = 0; i < rest.length; i++) {
+    const word = rest[i]!
+    if (word === "--") {
+      args.push(...rest.slice(i + 1))
+      break
+    }
+    if (!isOption(word)) {
+      args.push(word)
+      continue
+    }
+    if (word === "--help" || word === "-h") return { _tag: "Help", verb }
+    if (word === "--version") return { _tag: "Version" }
+    // `-bs` is `-b -s`, and `-n5` is `-n 5`
+    if (/^-[a-zA-Z]./.test(word) && known.has(word.slice(0, 2))) {
+      const first = known.get(word.slice(0, 2))!
+      const tail = word.slice(2).replace(/^=/, "")
+      rest.splice(i, 1, word.slice(0, 2), first.kind === "flag" ? `-${tail}` : tail)
+      if (first.kind !== "flag") {
+        options.set(first.name, tail)
+        i++
+        continue
+      }
+    }
+    const current = rest[i]!
+    const equals = current.startsWith("--") ? current.indexOf("=") : -1
+    const name = equals < 0 ? current : current.slice(0, equals)
+    const option = known.get(name)
+    if (option === undefined) {
+      const guess = nearest(name, [...known.keys()].filter((known) => known.startsWith("--")))
+      return usageError(
+        `unknown option ${name}${guess === undefined ? "" : `, did you mean ${guess}?`}`,
+        verb
+      )
+    }
+    if (options.has(option.name) && option.kind !== "flag") return usageError(`--${option.name} is given twice`, verb)
+    if (option.kind === "flag") {
+      if (equals >= 0) return usageError(`--${option.name} takes no value`, verb)
+      options.set(option.name, "true")
+    } else if (equals >= 0) {
+      options.set(option.name, current.slice(equals + 1))
+    } else {
+      const value = rest[i + 1]
+      if (value === undefined || !takesAsValue(value, known)) {
+        return usageError(`--${option.name} needs a value: --${option.name} ${option.placeholder}`, verb)
+      }
+      options.set(option.name, value)
+      i++
+    }
+  }
+
+  const { least, missing, most } = verbs[verb].args
+  if (args.length < least) return usageError(missing, verb)
+  if (args.length > most) {
+    return usageError(`unexpected argument ${JSON.stringify(args[most])}`, verb)
+  }
+  return { _tag: "Verb", verb, options: [...options].flatMap(([name, value]) => [`--${name}`, value]), args }
+}

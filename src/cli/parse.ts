@@ -1,0 +1,64 @@
+/**
+ * Reads the values of options and arguments by `@effect/cli`.
+ *
+ * @internal
+ */
+import * as Args from "@effect/cli/Args"
+import * as CliConfig from "@effect/cli/CliConfig"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Options from "@effect/cli/Options"
+import type * as ValidationError from "@effect/cli/ValidationError"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import type * as Terminal from "@effect/platform/Terminal"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { parseDuration } from "./duration.js"
+import type { Normalized } from "./normalize.js"
+import { type Invocation, type Option as Spec, optionsOf, type UsageError, usageError } from "./verbs.js"
+
+const orUndefined = <A>(options: Options.Options<A>): Options.Options<A | undefined> =>
+  Options.map(Options.optional(options), Option.getOrUndefined)
+
+const toOptions = (spec: Spec<unknown>): Options.Options<unknown> => {
+  switch (spec.kind) {
+    case "flag":
+      return Options.boolean(spec.name)
+    case "integer":
+      return orUndefined(Options.integer(spec.name))
+    case "choice":
+      return orUndefined(Options.choice(spec.name, spec.choices))
+    case "duration":
+      return orUndefined(Options.filterMap(
+        Options.text(spec.name),
+        (text) => Option.fromNullable(parseDuration(text)),
+        `--${spec.name}: expected a length of time such as 10s, 1h30m or 2d`
+      ))
+    case "text":
+      return orUndefined(Options.text(spec.name))
+  }
+}
+
+/** Without the colours, the line breaks and the full stop. */
+const plainText = (error: ValidationError.ValidationError): string =>
+  HelpDoc.toAnsiText(error.error)
+    // eslint-disable-next-line no-control-regex -- these are what is looked for
+    .replace(/\u001b\[[0-9;]*m/g, "")
+    .replace(/\s+/g, " ")
+    .trim()
+
+/** Types what `normalize` has put in order. */
+export const parse = (
+  normalized: Extract<Normalized, { readonly _tag: "Verb" }>
+): Effect.Effect<Invocation, UsageError, FileSystem.FileSystem | Path.Path | Terminal.Terminal> =>
+  Effect.gen(function*() {
+    const { args, options, verb } = normalized
+    const specs = optionsOf(verb)
+    const definition = Options.all(Object.fromEntries(specs.map(([key, spec]) => [key, toOptions(spec)])))
+    const config = CliConfig.make({ isCaseSensitive: true })
+    const [problem, , values] = yield* Options.processCommandLine(definition, options, config)
+    if (Option.isSome(problem)) return yield* Effect.fail(problem.value)
+    const [, texts] = yield* Args.validate(Args.repeated(Args.text()), args, config)
+    // `toOptions` makes of each kind what the table says of its type, and `normalize` has counted the arguments.
+    return { verb, options: values, args: texts } as unknown as Invocation
+  }).pipe(Effect.mapError((error) => usageError(plainText(error), normalized.verb)))

@@ -1,0 +1,181 @@
+/**
+ * `enqueue`: hands a job over, checked against the Schema of its definition where there is one at hand.
+ *
+ * @internal
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { toMillis } from "../../internal/when.js"
+import * as Job from "../../Job.js"
+import * as Queue from "../../Queue.js"
+import * as Arguments from "../arguments.js"
+import { withRedis } from "../connection.js"
+import { showInstant, showRelative } from "../duration.js"
+import { Failure, misused } from "../failure.js"
+import type { Enqueued } from "../host.js"
+import type { LoadHost } from "../loadHost.js"
+import type { Stop } from "../signals.js"
+import { print, printJson, style } from "../terminal.js"
+import type { Values } from "../verbs.js"
+
+const orMisused = <A extends object>(result: A | Arguments.ArgumentProblem): Effect.Effect<A, Failure> =>
+  "_tag" in result && result._tag === "ArgumentProblem"
+    ? misused("enqueue", (result as Arguments.ArgumentProblem).message) // the tag says so
+    : Effect.succeed(result as A) // what is no problem is the result
+
+const payloadOf = (words: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const values = yield* Effect.forEach(words, (word) =>
+      Effect.gen(function*() {
+        const argument = yield* orMisused<Arguments.Argument>(Arguments.read(word))
+        const { source } = argument
+        const text = source._tag === "Text" ? source.text : yield* Effect.mapError(
+          files.readFileString(source.path),
+          (error) =>
+            misused(
+              "enqueue",
+              `${word}: can't read the file ${source.path} (${
+                error._tag === "SystemError" ? error.reason : error.message
+              })`
+            )
+        )
+        const { value } = yield* orMisused<{ readonly value: unknown }>(Arguments.valueOf(argument, text))
+        return [argument.key, value] as const
+      }))
+    const { payload } = yield* orMisused<{ readonly payload: unknown }>(Arguments.collect(values))
+    return payload
+  })
+
+/** When it is due: a point in time, a delay, or neither. */
+const dueOf = (options: Values<"enqueue">) =>
+  Effect.gen(function*() {
+    const { scheduleAt, scheduleIn, tz } = options
+    if (scheduleAt !== undefined && scheduleIn !== undefined) {
+      return yield* misused("enqueue", "either --schedule-in or --schedule-at, not both")
+    }
+    if (tz !== undefined && scheduleAt === undefined) {
+      return yield* misused("enqueue", "--tz says how to read --schedule-at, which is not given")
+    }
+    if (scheduleIn === Infinity) return yield* misused("enqueue", "--schedule-in forever would never run")
+    if (scheduleAt === undefined) return { at: undefined, in: scheduleIn }
+    const zone = tz === undefined ? DateTime.zoneMakeLocal() : Option.getOrUndefined(DateTime.zoneMakeNamed(tz))
+    if (zone === undefined) {
+      return yield* misused("enqueue", `--tz: there is no time zone ${JSON.stringify(tz)}, one is Europe/Paris`)
+    }
+    const at = yield* toMillis(scheduleAt).pipe(
+      Effect.provideService(DateTime.CurrentTimeZone, zone),
+      Effect.mapError((message) => misused("enqueue", `--schedule-at: ${message}`))
+    )
+    return { at, in: undefined }
+  })
+
+const lifetime = (millis: number | undefined): Job.Lifetime | undefined => millis === Infinity ? "forever" : millis
+
+const toOptions = (options: Values<"enqueue">): Queue.EnqueueOptions => ({
+  queue: options.queue,
+  jobId: options.jobId,
+  atFront: options.atFront,
+  description: options.description,
+  timeout: lifetime(options.timeout),
+  ttl: options.ttl,
+  resultTtl: lifetime(options.resultTtl),
+  failureTtl: lifetime(options.failureTtl)
+})
+
+/** Without a definition the arguments are sent as they are. */
+const Anything = Schema.Union(
+  Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+  Schema.Array(Schema.Unknown)
+)
+
+const enqueueUnchecked = (
+  name: string,
+  payload: unknown,
+  due: { readonly at: number | undefined; readonly in: number | undefined },
+  options: Values<"enqueue">
+): Effect.Effect<Enqueued, Failure, Scope.Scope> =>
+  Effect.gen(function*() {
+    const job = yield* Effect.try({
+      try: () => Job.make(name, { payload: Anything }),
+      catch: (error) => misused("enqueue", error instanceof Error ? error.message : String(error))
+    })
+    const at = due.at === undefined ? undefined : DateTime.unsafeMake(due.at)
+    const request = Queue.request(job, payload as typeof Anything.Type, { ...toOptions(options), at, in: due.in }) // `collect` makes nothing else
+    const refs = yield* Effect.flatMap(Queue.make, (queue) => queue.enqueueMany([request])).pipe(
+      Effect.catchTag("InvalidJobError", (error) => misused("enqueue", forCommandLine(error.message))),
+      withRedis(options.url)
+    )
+    const ref = refs[0]! // one for each request
+    return {
+      id: ref.id,
+      name: ref.name,
+      queue: ref.queue,
+      outcome: ref.outcome,
+      dueAt: Option.getOrUndefined(Option.map(ref.dueAt, DateTime.toEpochMillis))
+    }
+  })
+
+/** Options are called otherwise on the command line. */
+const forCommandLine = (message: string): string =>
+  message.replace(
+    /^(jobId|timeout|ttl|resultTtl|failureTtl|queue)\b/,
+    (field) => `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  )
+
+const enqueueChecked = (
+  module: string,
+  name: string,
+  payload: unknown,
+  due: { readonly at: number | undefined; readonly in: number | undefined },
+  options: Values<"enqueue">,
+  stop: Stop,
+  loadHost: LoadHost
+): Effect.Effect<Enqueued, Failure> =>
+  Effect.gen(function*() {
+    const result = yield* Effect.uninterruptible(Effect.promise(async () => {
+      const host = await loadHost()
+      const request = { url: options.url, module, cwd: process.cwd(), job: name, payload, ...due }
+      return host.enqueue({ ...request, options: toOptions(options) }, stop.signal)
+    }))
+    switch (result._tag) {
+      case "Done":
+        return result.value
+      case "Interrupted":
+        return yield* Effect.interrupt
+      case "Failed":
+        return yield* new Failure({ message: forCommandLine(result.message), exitCode: result.isMistake ? 2 : 1 })
+    }
+  })
+
+export const run = (
+  options: Values<"enqueue">,
+  [name = "", ...words]: ReadonlyArray<string>,
+  stop: Stop,
+  loadHost: LoadHost
+): Effect.Effect<void, Failure, FileSystem.FileSystem> =>
+  Effect.scoped(Effect.gen(function*() {
+    const payload = yield* payloadOf(words)
+    const due = yield* dueOf(options)
+    const job = options.jobs === undefined
+      ? yield* enqueueUnchecked(name, payload, due, options)
+      : yield* enqueueChecked(options.jobs, name, payload, due, options, stop, loadHost)
+    if (options.json) {
+      const { dueAt, ...rest } = job
+      return yield* printJson({ ...rest, dueAt: dueAt === undefined ? null : new Date(dueAt).toISOString() })
+    }
+    const now = yield* Clock.currentTimeMillis
+    const id = style.bold(job.id)
+    yield* print(
+      job.outcome === "exists"
+        ? `${id} exists already and was left as it is`
+        : job.dueAt === undefined
+        ? `${id} enqueued in ${job.queue}`
+        : `${id} scheduled in ${job.queue} for ${showInstant(job.dueAt)} (${showRelative(job.dueAt, now)})`
+    )
+  }))

@@ -1,0 +1,267 @@
+/**
+ * `info`: queues with who leads them, and workers.
+ *
+ * @internal
+ */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Inspector from "../../Inspector.js"
+import type * as Redis from "../../Redis.js"
+import { withRedis } from "../connection.js"
+import { showDuration, showInstant } from "../duration.js"
+import { failed, type Failure, misused } from "../failure.js"
+import { columns, cut, isTerminal, print, printable, printJson, style } from "../terminal.js"
+import type { Values } from "../verbs.js"
+
+type Options = Values<"info">
+
+interface Snapshot {
+  readonly now: number
+  readonly queues: ReadonlyArray<Inspector.QueueInfo>
+  readonly workers: ReadonlyArray<Inspector.WorkerInfo>
+}
+
+const read = (
+  options: Options,
+  named: ReadonlyArray<string>
+): Effect.Effect<Snapshot, Redis.RedisError | Failure, Redis.Redis> =>
+  Effect.gen(function*() {
+    const inspector = yield* Inspector.make
+    const asked = named.length > 0 ? [...new Set(named)] : undefined
+    const queues = options.onlyWorkers && !options.byQueue ? [] : yield* inspector.queues(asked)
+    const workers = options.onlyQueues ? [] : yield* inspector.workers(asked)
+    return { now: yield* Clock.currentTimeMillis, queues, workers }
+  }).pipe(Effect.catchTag("WireError", (error) => failed(`a worker can't be read: ${error.message}`)))
+
+const millisSince = (instant: Option.Option<DateTime.Utc>, now: number): number | null =>
+  Option.match(instant, { onNone: () => null, onSome: (at) => Math.max(0, now - DateTime.toEpochMillis(at)) })
+
+const iso = (instant: Option.Option<DateTime.Utc>): string | null =>
+  Option.match(instant, { onNone: () => null, onSome: DateTime.formatIso })
+
+const waiting = (queue: Inspector.QueueInfo, now: number): number | null =>
+  millisSince(Option.flatMap(queue.oldestWaiting, ({ enqueuedAt }) => enqueuedAt), now)
+
+const queueJson = (queue: Inspector.QueueInfo, now: number) => ({
+  name: queue.name,
+  queued: queue.queued,
+  scheduled: queue.scheduled,
+  started: queue.started,
+  finished: queue.finished,
+  failed: queue.failed,
+  deferred: queue.deferred,
+  canceled: queue.canceled,
+  oldestWaiting: Option.getOrNull(Option.map(queue.oldestWaiting, ({ enqueuedAt, id }) => ({
+    id,
+    enqueuedAt: iso(enqueuedAt),
+    ageMillis: waiting(queue, now)
+  }))),
+  nextDue: iso(queue.nextDue),
+  overdue: queue.overdue,
+  lagMillis: Duration.toMillis(queue.lag),
+  leader: Option.getOrNull(Option.map(queue.leader, ({ lapsesAt, name }) => ({ name, lapsesAt: iso(lapsesAt) })))
+})
+
+const workerJson = (worker: Inspector.WorkerInfo, now: number) => ({
+  name: worker.name,
+  state: Option.getOrNull(worker.state),
+  queues: worker.queues,
+  currentJob: Option.getOrNull(worker.currentJob),
+  completed: worker.successful,
+  failed: worker.failed,
+  workingSeconds: Duration.toSeconds(worker.workingTime),
+  hostname: Option.getOrNull(worker.hostname),
+  pid: Option.getOrNull(worker.pid),
+  version: Option.getOrNull(worker.version),
+  born: iso(worker.born),
+  lastHeartbeat: iso(worker.lastHeartbeat),
+  heartbeatAgeMillis: millisSince(worker.lastHeartbeat, now)
+})
+
+const toJson = ({ now, queues, workers }: Snapshot, { onlyQueues, onlyWorkers }: Options) => ({
+  time: new Date(now).toISOString(),
+  ...(onlyWorkers ? {} : { queues: queues.map((queue) => queueJson(queue, now)) }),
+  ...(onlyQueues ? {} : { workers: workers.map((worker) => workerJson(worker, now)) })
+})
+
+/** Letters of the longest bar. */
+const chartWidth = 20
+
+/** The least round number that all lengths fit below, as RQ scales its bars. */
+const scaleOf = (most: number): number => [20, 50, 100, 200, 400, 600, 800, 1000].find((scale) => most <= scale) ?? most
+
+const queueLines = ({ now, queues }: Snapshot): ReadonlyArray<string> => {
+  const scale = scaleOf(Math.max(0, ...queues.map(({ queued }) => queued)))
+  const head = [
+    "QUEUE",
+    "QUEUED",
+    "",
+    "SCHEDULED",
+    "STARTED",
+    "FINISHED",
+    "FAILED",
+    "DEFERRED",
+    "OLDEST",
+    "NEXT DUE",
+    "LEADER"
+  ]
+  const rows = queues.map((queue) => {
+    const age = waiting(queue, now)
+    const next = Option.map(queue.nextDue, (at) => DateTime.toEpochMillis(at) - now)
+    const lag = Duration.toMillis(queue.lag)
+    const { leader } = queue
+    return [
+      printable(queue.name),
+      String(queue.queued),
+      [`|${"█".repeat(Math.floor(queue.queued * chartWidth / scale))}`, style.green] as const,
+      String(queue.scheduled),
+      String(queue.started),
+      String(queue.finished),
+      queue.failed > 0 ? [String(queue.failed), style.red] as const : "0",
+      String(queue.deferred),
+      age === null ? "-" : showDuration(age),
+      queue.overdue > 0
+        ? [`${queue.overdue} late by ${showDuration(lag)}`, style.yellow] as const
+        : Option.match(next, { onNone: () => "-", onSome: (left) => `in ${showDuration(left)}` }),
+      Option.match(leader, {
+        onNone: () => queue.scheduled > 0 ? ["nobody", style.red] as const : "-",
+        onSome: ({ lapsesAt, name }) =>
+          `${printable(name)}${
+            Option.match(lapsesAt, {
+              onNone: () => "",
+              onSome: (at) => ` (lease ${showDuration(Math.max(0, DateTime.toEpochMillis(at) - now))})`
+            })
+          }`
+      })
+    ]
+  })
+  const total = queues.reduce((sum, { queued }) => sum + queued, 0)
+  return [
+    ...(rows.length === 0 ? [] : columns([head.map((name) => [name, style.bold] as const), ...rows], {
+      right: [1, 3, 4, 5, 6, 7]
+    })),
+    `${queues.length} queues, ${total} jobs total`
+  ]
+}
+
+const stateOf = ({ state }: Inspector.WorkerInfo) => {
+  const text = Option.getOrElse(state, () => "?")
+  const paint = text === "busy" ? style.red : text === "idle" ? style.green : style.yellow
+  return [printable(text), paint] as const
+}
+
+const workerLines = ({ now, queues, workers }: Snapshot, options: Options): ReadonlyArray<string> => {
+  const summary = `${workers.length} workers${
+    options.onlyWorkers && !options.byQueue ? "" : `, ${queues.length} queues`
+  }`
+  if (options.byQueue) {
+    const rows = queues.map((queue) => {
+      const own = workers.filter((worker) => worker.queues.includes(queue.name))
+      return [
+        `${printable(queue.name)}:`,
+        own.length === 0 ? "-" : own.map((worker) => `${printable(worker.name)} (${stateOf(worker)[0]})`).join(", ")
+      ]
+    })
+    return [...columns(rows), summary]
+  }
+  const head = ["WORKER", "HOST", "STATE", "COMPLETED", "FAILED", "HEARTBEAT", "QUEUES", "JOB"]
+  const rows = workers.map((worker) => {
+    const beat = millisSince(worker.lastHeartbeat, now)
+    return [
+      printable(worker.name),
+      `${Option.getOrElse(worker.hostname, () => "?")} ${Option.getOrElse(worker.pid, () => "?")}`,
+      stateOf(worker),
+      String(worker.successful),
+      String(worker.failed),
+      beat === null ? "?" : `${showDuration(beat)} ago`,
+      printable(worker.queues.join(", ")),
+      Option.getOrElse(worker.currentJob, () => "-")
+    ]
+  })
+  return [
+    ...(rows.length === 0
+      ? []
+      : columns([head.map((name) => [name, style.bold] as const), ...rows], { right: [3, 4] })),
+    summary
+  ]
+}
+
+/** RQ's own words first, then what it doesn't show. */
+const rawLines = ({ now, queues, workers }: Snapshot, options: Options): ReadonlyArray<string> => [
+  ...(options.onlyWorkers ? [] : queues.map((queue) =>
+    [
+      `queue ${printable(queue.name)} ${queue.queued}`,
+      `scheduled=${queue.scheduled}`,
+      `started=${queue.started}`,
+      `finished=${queue.finished}`,
+      `failed=${queue.failed}`,
+      `deferred=${queue.deferred}`,
+      `canceled=${queue.canceled}`,
+      `oldest_ms=${waiting(queue, now) ?? "-"}`,
+      `overdue=${queue.overdue}`,
+      `lag_ms=${Duration.toMillis(queue.lag)}`,
+      `next_due=${iso(queue.nextDue) ?? "-"}`,
+      `leader=${Option.match(queue.leader, { onNone: () => "-", onSome: ({ name }) => printable(name) })}`
+    ].join(" ")
+  )),
+  ...(options.onlyQueues ? [] : workers.map((worker) =>
+    [
+      `worker ${printable(worker.name)} ${stateOf(worker)[0]} ${printable(worker.queues.join(","))}`,
+      `completed=${worker.successful}`,
+      `failed=${worker.failed}`,
+      `job=${Option.getOrElse(worker.currentJob, () => "-")}`,
+      `heartbeat_ms=${millisSince(worker.lastHeartbeat, now) ?? "-"}`
+    ].join(" ")
+  ))
+]
+
+const show = (snapshot: Snapshot, options: Options): Effect.Effect<void> => {
+  if (options.json) return printJson(toJson(snapshot, options))
+  const lines = options.raw ? rawLines(snapshot, options) : [
+    ...(options.onlyWorkers ? [] : queueLines(snapshot)),
+    ...(options.onlyWorkers || options.onlyQueues ? [] : [""]),
+    ...(options.onlyQueues ? [] : workerLines(snapshot, options)),
+    ...(options.interval === undefined ? [] : ["", style.dim(`Updated: ${showInstant(snapshot.now)}`)])
+  ]
+  return lines.length === 0 ? Effect.void : print(lines.join("\n"))
+}
+
+/** Empties the screen, where there is one. */
+const clear = (options: Options): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (isTerminal && !options.json) process.stdout.write("\u001b[2J\u001b[3J\u001b[H")
+  })
+
+export const run = (options: Options, named: ReadonlyArray<string>): Effect.Effect<void, Failure> =>
+  Effect.scoped(Effect.gen(function*() {
+    if (options.onlyQueues && options.onlyWorkers) {
+      return yield* misused("info", "either --only-queues or --only-workers, not both")
+    }
+    const { interval } = options
+    if (interval !== undefined && !(interval >= 100 && Number.isFinite(interval))) {
+      return yield* misused("info", "--interval: expected at least 100ms")
+    }
+    const once = Effect.flatMap(read(options, named), (snapshot) => show(snapshot, options))
+    if (interval === undefined) return yield* withRedis(options.url)(once)
+    return yield* withRedis(options.url)(
+      clear(options).pipe(
+        Effect.zipRight(once),
+        Effect.zipRight(Effect.forever(
+          Effect.sleep(interval).pipe(
+            Effect.zipRight(read(options, named)),
+            Effect.tap(() => clear(options)),
+            Effect.flatMap((snapshot) => show(snapshot, options)),
+            // Whoever watches wants to see it come back.
+            Effect.catchAll((error) =>
+              Effect.sync(() => {
+                process.stderr.write(`effect-rq: ${cut(error.message, 200)}\n`)
+              })
+            )
+          )
+        ))
+      )
+    )
+  }))

@@ -1,0 +1,21 @@
+/**
+ * Reads many hashes in one call.
+ *
+ * @internal
+ */
+import * as Redis from "../Redis.js"
+
+/** Each as HGETALL gives it; empty where there is none. */
+export const readHashes = Redis.script((hashes: ReadonlyArray<string>) => [...hashes], {
+  name: "read-hashes",
+  numberOfKeys: (hashes) => hashes.length,
+  bytes: true,
+  lua: `
+local out = {}
+for i = 1, #KEYS do
+  out[i] = redis.call("TYPE", KEYS[i])["ok"] == "hash" and redis.call("HGETALL", KEYS[i]) or {}
+end
+return out
+`,
+  result: (rows: ReadonlyArray<ReadonlyArray<Uint8Array>>) => rows
+})
