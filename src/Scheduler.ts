@@ -435,6 +435,7 @@ export const make = (
             if (state.leader !== row.by) yield* log(Effect.logInfo(`queue ${row.queue} is led by ${row.by}`))
             state.leader = row.by
             state.lapsesAt = row.lapsesIn === undefined ? undefined : now + row.lapsesIn
+            followingChanged.notify()
           }
         }
       }
