@@ -97,7 +97,8 @@ describe("a job that is due", () => {
         assert.deepStrictEqual(world.names(), ["fine"])
         const [status] = (yield* scheduler.service.status).queues
         assert.strictEqual(Duration.toMillis(status!.lag), 1)
-      }), { maxSteps: 100_000 }))
+      })
+    ))
 })
 
 describe("a score that is no usual time", () => {
@@ -121,7 +122,8 @@ describe("a score that is no usual time", () => {
         yield* world.queue.enqueueIn(1500, Task, { name: "usual" })
         yield* world.adjust(1500)
         assert.deepStrictEqual(world.names(), ["usual"])
-      }), { maxSteps: 100_000 }))
+      })
+    ))
 
   it.effect("that was always due is promoted, and spoils no figure", () =>
     travelling((world) =>
@@ -135,7 +137,8 @@ describe("a score that is no usual time", () => {
         const [status] = (yield* scheduler.service.status).queues
         assert.strictEqual(status!.promoted, 1)
         assert.isTrue(Duration.isFinite(status!.maxLag))
-      }), { maxSteps: 100_000 }))
+      })
+    ))
 })
 
 describe("the order", () => {

@@ -258,7 +258,8 @@ export const travelling = <A, E>(
     }).pipe(
       Effect.provide(collecting(logs)),
       Effect.provide(seed === undefined ? Layer.empty : TimeTravel.seeded(seed)),
-      Effect.provide(TimeTravel.layerWith(options))
+      // one that spins shall fail within seconds and not hang
+      Effect.provide(TimeTravel.layerWith({ maxSteps: 100_000, ...options }))
     )
   })
 
