@@ -134,6 +134,7 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
           1
         )
         const text = fields[fields.indexOf("exc_string") + 1]!
+        assert.strictEqual(Buffer.from(text, "base64").toString("base64"), text, "Python reads no base64 but this")
         assert.include(Zlib.inflateSync(Buffer.from(text, "base64")).toString(), `worker ${name} died`)
         yield* redis.send("DEL", keys.job("a"))
       }
