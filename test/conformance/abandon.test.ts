@@ -134,8 +134,12 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
           1
         )
         const text = fields[fields.indexOf("exc_string") + 1]!
-        assert.strictEqual(Buffer.from(text, "base64").toString("base64"), text, "Python reads no base64 but this")
-        assert.include(Zlib.inflateSync(Buffer.from(text, "base64")).toString(), `worker ${name} died`)
+        const stored = Buffer.from(text, "base64")
+        assert.strictEqual(stored.toString("base64"), text, "Python reads no other base64")
+        const inflated = Zlib.inflateSync(stored)
+        assert.include(inflated.toString(), `worker ${name} died`)
+        // header, one stored block and the checksum, and not a byte more
+        assert.strictEqual(stored.length, 2 + 5 + inflated.length + 4)
         yield* redis.send("DEL", keys.job("a"))
       }
     }))
