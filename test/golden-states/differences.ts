@@ -137,6 +137,13 @@ export const deliberate = {
     rq: undefined,
     ours: /^[0-9a-f]{24}$/
   },
+  workerWasThere: {
+    why:
+      "a worker that has stopped is remembered for a minute, as RQ does; the dump compared with is from before any ran",
+    path: /^rq:worker:w-simple( \w+)?$/,
+    rq: undefined,
+    ours: anything
+  },
   countsFromZero: {
     why: "a worker writes its totals, so that a repeated heartbeat counts nothing twice; RQ increments from nothing",
     path: /^rq:worker:w-simple (successful|failed)_job_count$/,
