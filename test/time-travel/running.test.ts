@@ -106,6 +106,36 @@ describe("concurrency", () => {
       ))
   }
 
+  it.effect("and maxJobs hold with a slow Redis too, where several calls are under way", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        let active = 0
+        let most = 0
+        const names = range(100).map((index) => `n${String(index).padStart(2, "0")}`)
+        yield* enqueueNamed(world, names, {}, 70)
+        const starting = yield* Effect.fork(world.worker("worker", {
+          concurrency: 9,
+          maxJobs: 71,
+          around: (_, call) => Effect.zipLeft(Effect.delay(call, 20), Effect.sleep(20)),
+          handler: ({ millis, name }) =>
+            Effect.acquireUseRelease(
+              Effect.sync(() => {
+                most = Math.max(most, ++active)
+              }),
+              () => Effect.as(Effect.sleep(millis), name),
+              () => Effect.sync(() => active--)
+            )
+        }))
+        yield* world.adjust("10 seconds")
+        const worker = yield* Fiber.join(starting)
+        assert.strictEqual((yield* worker.service.status).successful, 71)
+        assert.strictEqual((yield* worker.service.finished).successful, 71)
+        assert.strictEqual(most, 9)
+        assert.deepStrictEqual([...world.names()].sort(), names.slice(0, 71))
+        assert.deepStrictEqual(yield* world.queue.jobIds("q"), names.slice(71))
+      })
+    ))
+
   it.effect("of a free slot: it is filled in the instant in which it becomes free", () =>
     travelling((world) =>
       Effect.gen(function*() {
@@ -410,7 +440,7 @@ describe("an option that can't be used", () => {
       travelling((world) =>
         Effect.gen(function*() {
           const { name = "worker", ...rest } = invalid
-          const error = yield* Effect.flip(world.worker(name, rest))
+          const error = yield* Effect.flip(Effect.asVoid(world.worker(name, rest)))
           assert.instanceOf(error, Worker.InvalidOptions)
           assert.strictEqual(error.field, field)
           assert.match(error.message, message)

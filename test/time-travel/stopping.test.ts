@@ -299,7 +299,7 @@ describe("the name of a worker", () => {
       Effect.gen(function*() {
         const first = yield* world.worker("same")
         yield* world.adjust("5 minutes")
-        const error = yield* Effect.flip(world.worker("same"))
+        const error = yield* Effect.flip(Effect.asVoid(world.worker("same")))
         assert.instanceOf(error, Worker.WorkerNameTaken)
         assert.match(error.message, /"same"/)
         yield* first.stop
@@ -307,7 +307,7 @@ describe("the name of a worker", () => {
         yield* world.adjust("1 minute")
         yield* second.kill
         yield* world.adjust("30 seconds")
-        assert.instanceOf(yield* Effect.flip(world.worker("same")), Worker.WorkerNameTaken)
+        assert.instanceOf(yield* Effect.flip(Effect.asVoid(world.worker("same"))), Worker.WorkerNameTaken)
         yield* world.adjust("31 seconds")
         yield* world.worker("same")
         yield* enqueueNamed(world, ["a"])
