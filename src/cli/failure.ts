@@ -14,6 +14,13 @@ export class Failure extends Data.TaggedError("Failure")<{
   readonly usage?: VerbName
 }> {}
 
+/** Messages of the library begin with the field that is wrong; the command line has another name for it. */
+export const withOptionName = (message: string): string =>
+  message.replace(
+    /^(jobId|timeout|ttl|resultTtl|failureTtl|queue|concurrency|maxJobs|name|gracePeriod): /,
+    (field) => `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  )
+
 export const failed = (message: string): Failure => new Failure({ message, exitCode: 1 })
 
 export const misused = (verb: VerbName, message: string): Failure => new Failure({ message, exitCode: 2, usage: verb })

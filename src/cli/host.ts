@@ -22,6 +22,7 @@ import * as Stream from "effect/Stream"
 import { createRequire } from "node:module"
 import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
+import * as Ids from "../Ids.js"
 import { type LogEntry, logger } from "../internal/logEntry.js"
 import type * as Job from "../Job.js"
 import * as JobGroup from "../JobGroup.js"
@@ -214,8 +215,7 @@ const logEvents = (worker: Worker.WorkerService): Effect.Effect<void> => {
   const startedAt = new Map<string, number>()
   return Stream.runForEach(worker.events, (event) => {
     const at = DateTime.toEpochMillis(event.at)
-    const log = <A>(effect: Effect.Effect<A>) =>
-      Effect.annotateLogs(effect, { worker: worker.name, queue: event.queue })
+    const log = <A>(effect: Effect.Effect<A>) => Effect.annotateLogs(effect, { queue: event.queue })
     if (event._tag === "Started") {
       startedAt.set(event.jobId, at)
       return log(Effect.logInfo(
@@ -242,7 +242,15 @@ const logEvents = (worker: Worker.WorkerService): Effect.Effect<void> => {
   })
 }
 
+/** Everything that is logged says which worker it comes from, its scheduler's lines too. */
 const worker = (request: WorkerRequest): Effect.Effect<void, HostError> =>
+  Effect.gen(function*() {
+    const ids = yield* Ids.Ids
+    const name = request.name ?? (yield* ids.name)
+    yield* Effect.annotateLogs(serve(request, name), { worker: name })
+  }).pipe(Effect.provide(logging(request.logLevel, request.log)))
+
+const serve = (request: WorkerRequest, name: string): Effect.Effect<void, HostError> =>
   Effect.scoped(Effect.gen(function*() {
     const { module } = request
     const { group, handlers } = yield* load(module, request.cwd)
@@ -282,9 +290,8 @@ const worker = (request: WorkerRequest): Effect.Effect<void, HostError> =>
         if (running === undefined) return
         const { failed, name, successful } = yield* running.status
         request.onStopped({ worker: name, completed: successful, failed, released })
-        yield* Effect.annotateLogs(
-          Effect.logInfo(`worker ${name} stopped: ${successful} completed, ${failed} failed, ${released} put back`),
-          { worker: name }
+        yield* Effect.logInfo(
+          `worker ${name} stopped: ${successful} completed, ${failed} failed, ${released} put back`
         )
       })
     )
@@ -295,7 +302,7 @@ const worker = (request: WorkerRequest): Effect.Effect<void, HostError> =>
       concurrency: request.concurrency,
       burst: request.burst,
       maxJobs: request.maxJobs,
-      name: request.name,
+      name,
       withScheduler: request.withScheduler,
       gracePeriod: request.gracePeriod
     }) as Effect.Effect<
@@ -330,16 +337,13 @@ const worker = (request: WorkerRequest): Effect.Effect<void, HostError> =>
       onNone: () => "",
       onSome: ({ name }) => `, with scheduler ${name}`
     })
-    yield* Effect.annotateLogs(
-      Effect.logInfo(
-        `worker ${service.name} runs ${group.jobs.size} ${group.jobs.size === 1 ? "job" : "jobs"} of ${module} from ${
-          queues.length === 1 ? "queue" : "queues"
-        } ${queues.join(", ")} on ${target.shown}${scheduler}`
-      ),
-      { worker: service.name }
+    yield* Effect.logInfo(
+      `worker ${name} runs ${group.jobs.size} ${group.jobs.size === 1 ? "job" : "jobs"} of ${module} from ${
+        queues.length === 1 ? "queue" : "queues"
+      } ${queues.join(", ")} on ${target.shown}${scheduler}`
     )
     yield* service.finished
-  })).pipe(Effect.provide(logging(request.logLevel, request.log)))
+  }))
 
 /** Runs a worker until it is done or the signal comes; `onStopped` is told what it did. */
 export const runWorker = (request: WorkerRequest, signal: AbortSignal): Promise<Result<void>> =>

@@ -6,6 +6,7 @@
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { RedisError, RedisService } from "../Redis.js"
@@ -82,7 +83,7 @@ const patience = "3 seconds"
 export const connect = ({ options }: Target): Effect.Effect<RedisService, Problem, Scope.Scope> =>
   RedisLive.make({ ...options, connectTimeout: patience, commandTimeout: patience }).pipe(
     Effect.mapError(explainConfig),
-    Effect.provide(Logger.remove(Logger.defaultLogger))
+    Logger.withMinimumLogLevel(LogLevel.None)
   )
 
 /** Whether Redis answers, asked once before something long begins. */

@@ -16,7 +16,7 @@ import * as Queue from "../../Queue.js"
 import * as Arguments from "../arguments.js"
 import { withRedis } from "../connection.js"
 import { showInstant, showRelative } from "../duration.js"
-import { Failure, misused } from "../failure.js"
+import { Failure, misused, withOptionName } from "../failure.js"
 import type { Enqueued } from "../host.js"
 import type { LoadHost } from "../loadHost.js"
 import type { Stop } from "../signals.js"
@@ -108,7 +108,7 @@ const enqueueUnchecked = (
     const at = due.at === undefined ? undefined : DateTime.unsafeMake(due.at)
     const request = Queue.request(job, payload as typeof Anything.Type, { ...toOptions(options), at, in: due.in }) // `collect` makes nothing else
     const refs = yield* Effect.flatMap(Queue.make, (queue) => queue.enqueueMany([request])).pipe(
-      Effect.catchTag("InvalidJobError", (error) => misused("enqueue", forCommandLine(error.message))),
+      Effect.catchTag("InvalidJobError", (error) => misused("enqueue", withOptionName(error.message))),
       withRedis(options.url)
     )
     const ref = refs[0]! // one for each request
@@ -120,13 +120,6 @@ const enqueueUnchecked = (
       dueAt: Option.getOrUndefined(Option.map(ref.dueAt, DateTime.toEpochMillis))
     }
   })
-
-/** Options are called otherwise on the command line. */
-const forCommandLine = (message: string): string =>
-  message.replace(
-    /^(jobId|timeout|ttl|resultTtl|failureTtl|queue)\b/,
-    (field) => `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
-  )
 
 const enqueueChecked = (
   module: string,
@@ -149,7 +142,7 @@ const enqueueChecked = (
       case "Interrupted":
         return yield* Effect.interrupt
       case "Failed":
-        return yield* new Failure({ message: forCommandLine(result.message), exitCode: result.isMistake ? 2 : 1 })
+        return yield* new Failure({ message: withOptionName(result.message), exitCode: result.isMistake ? 2 : 1 })
     }
   })
 

@@ -5,7 +5,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { Failure, misused } from "../failure.js"
+import { Failure, misused, withOptionName } from "../failure.js"
 import type { WorkerSummary } from "../host.js"
 import type { LoadHost } from "../loadHost.js"
 import { levelOf, writer } from "../logs.js"
@@ -58,7 +58,8 @@ export const run = (
       }, stop.signal)
     }))
     if (result._tag === "Failed") {
-      return yield* new Failure({ message: result.message, exitCode: result.isMistake ? 2 : 1 })
+      const { isMistake, message } = result
+      return yield* new Failure({ message: isMistake ? withOptionName(message) : message, exitCode: isMistake ? 2 : 1 })
     }
     if (options.json && summary !== undefined) yield* printJson(summary)
   })

@@ -1,0 +1,281 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { freePort } from "../support/redis-server.js"
+import { type Done, useCli } from "./support.js"
+
+const cli = useCli()
+
+/** One line on stderr, nothing on stdout. */
+const assertOneLine = ({ stderr, stdout }: Done, pattern: RegExp) => {
+  assert.strictEqual(stdout, "")
+  assert.match(stderr, pattern)
+  assert.strictEqual(stderr.trimEnd().split("\n").length, 1, stderr)
+}
+
+describe("help", () => {
+  it("comes within 300 ms", async () => {
+    // The first run reads the disk, and other processes may be in the way of one.
+    const runs: Array<Done> = []
+    for (let i = 0; i < 5; i++) runs.push(await cli.run(["--help"]))
+    for (const { code, stderr, stdout } of runs) {
+      assert.strictEqual(code, 0)
+      assert.strictEqual(stderr, "")
+      assert.include(stdout, "usage: effect-rq VERB")
+    }
+    assert.isBelow(Math.min(...runs.map(({ millis }) => millis)), 300)
+  })
+
+  it("explains each verb, without colours", async () => {
+    const { code, stdout } = await cli.run(["worker", "--help"])
+    assert.strictEqual(code, 0)
+    assert.include(stdout, "--with-scheduler")
+    assert.include(stdout, "REDIS_URL")
+    assert.notInclude(stdout, "\u001b")
+  })
+
+  it("tells the version", async () => {
+    const { version } = JSON.parse(Fs.readFileSync(Path.join(cli.folder, "package.json"), "utf8"))
+    assert.strictEqual((await cli.run(["--version"])).stdout, `effect-rq ${version}\n`)
+  })
+})
+
+describe("mistakes", () => {
+  it("are said once, on stderr, with the usage, and exit with 2", async () => {
+    const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
+      [["wroker"], /^effect-rq: there is no verb "wroker", did you mean worker\?\nusage: effect-rq VERB .*\n$/],
+      [
+        ["worker", "--brust"],
+        /^effect-rq: unknown option --brust, did you mean --burst\?\nusage: effect-rq worker .*\n$/
+      ],
+      [["worker"], /^effect-rq: which jobs\? --jobs MODULE .*\nusage: effect-rq worker .*\n$/],
+      [["worker", "--concurrency", "x"], /^effect-rq: .*\nusage: effect-rq worker .*\n$/],
+      [
+        ["enqueue", "j", "--schedule-in", "1s", "--schedule-at", "2026-12-24 09:15"],
+        /^effect-rq: either .*\nusage: .*\n$/
+      ],
+      [
+        ["enqueue", "j", "--schedule-at", "2026-02-30 09:15"],
+        /^effect-rq: --schedule-at: there is no day 30 .*\nusage: .*\n$/
+      ],
+      [
+        ["enqueue", "j", "--schedule-at", "2026-12-24 09:15", "--tz", "Mars/X"],
+        /^effect-rq: --tz: there is no time zone .*\nusage: .*\n$/
+      ],
+      [["enqueue", "j", "a=1", "b"], /^effect-rq: arguments are either all named .*\nusage: .*\n$/],
+      [["enqueue", "j", "a:={"], /^effect-rq: a:={ is no JSON, .*\nusage: .*\n$/],
+      [["enqueue", "j", "@gone.txt"], /^effect-rq: @gone.txt: can't read the file gone.txt \(NotFound\)\nusage: .*\n$/],
+      [["enqueue", "j", "--job-id", "a b"], /^effect-rq: --job-id: .*\nusage: .*\n$/],
+      [["info", "--only-queues", "--only-workers"], /^effect-rq: either .*\nusage: .*\n$/],
+      [["scheduled", "--limit", "0"], /^effect-rq: --limit: .*\nusage: .*\n$/]
+    ]
+    for (const [argv, expected] of cases) {
+      const { code, stderr, stdout } = await cli.run(argv)
+      assert.deepStrictEqual([code, stdout], [2, ""], argv.join(" "))
+      assert.match(stderr, expected)
+    }
+  })
+
+  it("in a url don't show the password", async () => {
+    const { code, stderr } = await cli.run(["info", "--url", "http://user:secret@x"])
+    assert.strictEqual(code, 2)
+    assert.notInclude(stderr, "secret")
+  })
+})
+
+describe("Redis that can't be reached", () => {
+  it("ends each verb with one line and 1, within 5 seconds", { timeout: 60_000 }, async () => {
+    const port = await Effect.runPromise(freePort)
+    const url = `redis://user:secret@127.0.0.1:${port}`
+    const all: ReadonlyArray<ReadonlyArray<string>> = [
+      ["worker", "--jobs", "jobs.js"],
+      ["scheduler", "q"],
+      ["enqueue", "app.greet", "name=x"],
+      ["enqueue", "app.greet", "name=x", "--jobs", "jobs.js"],
+      ["scheduled"],
+      ["info"],
+      ["info", "--interval", "1"],
+      ["job", "show", "x"],
+      ["demo"]
+    ]
+    // They mostly wait, but starting all of them at once would be slow on a small machine.
+    for (let i = 0; i < all.length; i += 3) {
+      for (const done of await Promise.all(all.slice(i, i + 3).map((argv) => cli.run([...argv, "--url", url])))) {
+        assert.strictEqual(done.code, 1)
+        assertOneLine(
+          done,
+          new RegExp(`^effect-rq: can't reach Redis at redis://127\\.0\\.0\\.1:${port} \\(ECONNREFUSED\\)\n$`)
+        )
+        assert.isBelow(done.millis, 5000)
+      }
+    }
+  })
+})
+
+describe("enqueue", () => {
+  it("queues a job as RQ does", async () => {
+    const job = await cli.json(["enqueue", "app.greet", "name=Ada", "age:=36", "--queue", "e1", "--timeout", "1m"])
+    assert.match(job.id, /^[0-9a-f-]{36}$/)
+    assert.deepInclude(job, { name: "app.greet", queue: "e1", outcome: "enqueued", dueAt: null })
+    assert.deepInclude(await cli.json(["job", "show", job.id]), {
+      status: "queued",
+      queue: "e1",
+      description: "app.greet(age=36, name='Ada')",
+      kwargs: { name: "Ada", age: 36 },
+      args: [],
+      timeoutSeconds: 60
+    })
+  })
+
+  it("takes positional arguments, JSON and files", async () => {
+    Fs.writeFileSync(Path.join(cli.folder, "text.txt"), "from a file\n")
+    Fs.writeFileSync(Path.join(cli.folder, "data.json"), "{\"a\": [1, null]}")
+    const job = await cli.json(["enqueue", "f", "text", ":[1,\"2\"]", "@text.txt", ":@data.json", "-5", "-q", "e2"])
+    const { args } = await cli.json(["job", "show", job.id])
+    assert.deepStrictEqual(args, ["text", [1, "2"], "from a file\n", { a: [1, null] }, "-5"])
+    const named = await cli.json(["enqueue", "f", "t=@text.txt", "d:=@data.json", "-q", "e2"])
+    const { kwargs } = await cli.json(["job", "show", named.id])
+    assert.deepStrictEqual(kwargs, { t: "from a file\n", d: { a: [1, null] } })
+  })
+
+  it("puts one at the front", async () => {
+    await cli.json(["enqueue", "f", "-q", "e3", "--job-id", "second"])
+    await cli.json(["enqueue", "f", "-q", "e3", "--job-id", "first", "--at-front"])
+    const { queues } = await cli.json(["info", "e3"])
+    assert.strictEqual(queues[0].queued, 2)
+    assert.strictEqual(queues[0].oldestWaiting.id, "first")
+  })
+
+  it("counts an id once", async () => {
+    await cli.json(["enqueue", "f", "-q", "e4", "--job-id", "once"])
+    assert.strictEqual((await cli.json(["enqueue", "f", "-q", "e4", "--job-id", "once"])).outcome, "exists")
+    assert.match((await cli.run(["enqueue", "f", "-q", "e4", "--job-id", "once"])).stdout, /^once exists already/)
+  })
+
+  it("schedules for later, for a wall clock in a zone, and for an instant", async () => {
+    const before = Date.now()
+    const soon = await cli.json(["enqueue", "f", "-q", "e5", "--schedule-in", "1h30m"])
+    assert.strictEqual(soon.outcome, "scheduled")
+    assert.closeTo(Date.parse(soon.dueAt) - before, 5_400_000, 10_000)
+    const at = async (...argv: ReadonlyArray<string>) =>
+      (await cli.json(["enqueue", "f", "-q", "e5", "--schedule-at", ...argv])).dueAt
+    assert.strictEqual(await at("2036-12-24 09:15", "--tz", "Europe/Paris"), "2036-12-24T08:15:00.000Z")
+    assert.strictEqual(await at("2036-12-24 09:15"), "2036-12-24T09:15:00.000Z")
+    assert.strictEqual(await at("2036-12-24T09:15:00.250+05:30"), "2036-12-24T03:45:00.250Z")
+    const { stdout } = await cli.run([
+      "enqueue",
+      "f",
+      "-q",
+      "e5",
+      "--schedule-at",
+      "2036-12-24 09:15",
+      "--job-id",
+      "xmas"
+    ])
+    assert.match(stdout, /^xmas scheduled in e5 for 2036-12-24 09:15:00 \+00:00 \(in \d+d \d+h\)\n$/)
+  })
+
+  it("checks the arguments against the job of a module", async () => {
+    const good = await cli.json(["enqueue", "app.wait", "seconds:=0.1", "--jobs", "jobs.js", "-q", "e6"])
+    assert.strictEqual(good.queue, "e6")
+    assert.strictEqual((await cli.json(["enqueue", "app.add", ":1", ":2", "--jobs", "./jobs.js"])).queue, "mail")
+    const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
+      [["app.wait", "seconds=5"], /the arguments don't fit app\.wait: [^]*Expected number[^]*key:=5/],
+      [["app.wait", "secs:=5"], /the arguments don't fit app\.wait/],
+      [["app.add", ":1"], /the arguments don't fit app\.add/],
+      [["app.wiat"], /jobs\.js has no job "app\.wiat", it has "app\.greet", /]
+    ]
+    for (const [argv, expected] of cases) {
+      const { code, stderr } = await cli.run(["enqueue", ...argv, "--jobs", "jobs.js"])
+      assert.strictEqual(code, 2)
+      assert.match(stderr, expected)
+    }
+  })
+})
+
+describe("scheduled", () => {
+  it("lists what is due next, of all queues or of some", async () => {
+    await cli.json(["enqueue", "f", "x", "-q", "s1", "--schedule-at", "2036-01-02 00:00", "--job-id", "s-b"])
+    await cli.json(["enqueue", "f", "y", "-q", "s2", "--schedule-at", "2036-01-01 00:00", "--job-id", "s-a"])
+    await cli.json(["enqueue", "f", "z", "-q", "s2", "--schedule-at", "2026-01-01 00:00", "--job-id", "s-late"])
+    const { jobs, total } = await cli.json(["scheduled", "s1", "s2"])
+    assert.strictEqual(total, 3)
+    assert.deepStrictEqual(jobs.map(({ id }: { readonly id: string }) => id), ["s-late", "s-a", "s-b"])
+    assert.isAbove(jobs[0].lateMillis, 0)
+    assert.deepStrictEqual(jobs[2], {
+      id: "s-b",
+      queue: "s1",
+      dueAt: "2036-01-02T00:00:00.000Z",
+      description: "f('x')",
+      lateMillis: 0
+    })
+    assert.strictEqual((await cli.json(["scheduled", "s1", "s2", "--limit", "1"])).jobs[0].id, "s-late")
+    assert.isAbove((await cli.json(["scheduled"])).total, 2)
+
+    const { stdout } = await cli.run(["scheduled", "s1", "s2"])
+    assert.match(
+      stdout,
+      /^DUE +WHEN +ID +QUEUE +JOB\n2026-01-01 00:00:00 \+00:00 +late by \S+.* s-late +s2 +f\('z'\)\n/
+    )
+    assert.match(stdout, /2036-01-02 00:00:00 \+00:00 +in \d+d \d+h +s-b +s1 +f\('x'\)\n$/)
+    assert.strictEqual((await cli.run(["scheduled", "nothing"])).stdout, "no scheduled jobs in nothing\n")
+  })
+})
+
+describe("info", () => {
+  it("shows queues as RQ does, and more", async () => {
+    await cli.json(["enqueue", "f", "-q", "i1"])
+    await cli.json(["enqueue", "f", "-q", "i1", "--schedule-in", "1h"])
+    const { stdout } = await cli.run(["info", "i1"])
+    assert.match(stdout, /^QUEUE +QUEUED +SCHEDULED +STARTED +FINISHED +FAILED +DEFERRED +OLDEST +NEXT DUE +LEADER\n/)
+    assert.match(
+      stdout,
+      /\ni1 +1 +\|█ +1 +0 +0 +0 +0 +\S+.* in (?:59m|1h).* nobody\n1 queues, 1 jobs total\n\n0 workers, 1 queues\n$/
+    )
+    assert.match(
+      (await cli.run(["info", "i1", "--raw", "-Q"])).stdout,
+      /^queue i1 1 scheduled=1 started=0 finished=0 failed=0 deferred=0 canceled=0 oldest_ms=\d+ overdue=0 lag_ms=0 next_due=\S+Z leader=-\n$/
+    )
+    const { queues, time, ...rest } = await cli.json(["info", "i1", "--only-queues"])
+    assert.deepStrictEqual(rest, {})
+    assert.isFalse(Number.isNaN(Date.parse(time)))
+    assert.deepInclude(queues[0], { name: "i1", queued: 1, scheduled: 1, overdue: 0, lagMillis: 0, leader: null })
+    assert.deepStrictEqual(Object.keys(await cli.json(["info", "-W"])).sort(), ["time", "workers"])
+  })
+
+  it("refreshes until it is interrupted, one line of JSON each time", async () => {
+    const running = cli.spawn(["info", "i2", "--interval", "100ms", "--json"])
+    await running.until(/^(?:.*\n){3}/)
+    running.kill("SIGINT")
+    const { code, stdout } = await running.done
+    assert.strictEqual(code, 0)
+    for (const line of stdout.trimEnd().split("\n")) assert.strictEqual(JSON.parse(line).queues[0].name, "i2")
+  })
+})
+
+describe("job show", () => {
+  it("says in one line that there is none", async () => {
+    const done = await cli.run(["job", "show", "nope"])
+    assert.strictEqual(done.code, 1)
+    assertOneLine(done, /^effect-rq: there is no job nope\n$/)
+  })
+
+  it("shows what is known", async () => {
+    const { id } = await cli.json(["enqueue", "app.greet", "name=Ada", "-q", "j1", "--schedule-in", "1h"])
+    const { stdout } = await cli.run(["job", "show", id])
+    assert.match(stdout, new RegExp(`^id +${id}\nstatus +scheduled\nqueue +j1\njob +app.greet\\(name='Ada'\\)\n`))
+    assert.match(stdout, /\ndue +\S+ \S+ \S+ +in (?:59m|1h)/)
+  })
+})
+
+describe("colours", () => {
+  it("are left out of pipes, whatever the terminal", async () => {
+    for (const env of [{ TERM: "xterm-256color" }, { NO_COLOR: "1" }, { TERM: "dumb" }]) {
+      for (const argv of [["info"], ["scheduled"], ["--help"], ["wroker"]]) {
+        const { stderr, stdout } = await cli.run(argv, { env })
+        assert.notInclude(stdout + stderr, "\u001b")
+      }
+    }
+  })
+})
