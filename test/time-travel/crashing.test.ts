@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Queue, Redis, RedisMemory } from "effect-rq"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as keys from "../../src/wire/keys.js"
 import { type Around, clocks, Task, type TaskHandler, travelling, type World } from "./support/world.js"
@@ -216,8 +217,9 @@ describe("a lost reply", () => {
     options: { readonly millis: (index: number) => number; readonly concurrency: number }
   ) {
     const names = numbered(40)
-    const worker = yield* world.worker("worker", { concurrency: options.concurrency, around })
-    yield* world.settle
+    const starting = yield* Effect.fork(world.worker("worker", { concurrency: options.concurrency, around }))
+    yield* world.adjust("1 second")
+    const worker = yield* Fiber.join(starting)
     yield* world.queue.enqueueMany(
       names.slice(0, 30).map((name, index) =>
         Queue.request(Task, { name, millis: options.millis(index) }, { jobId: name })
@@ -263,6 +265,27 @@ describe("a lost reply", () => {
           assert.isAbove(state.losses, 5)
         })
       ))
+
+    for (const delay of [1, 7, 30]) {
+      it.effect(`of a turn (${when} it took effect) with up to ${delay} ms to Redis and as much back loses nothing`, () =>
+        travelling((world) =>
+          Effect.gen(function*() {
+            let calls = 0
+            const { around, state } = losing("turn", range(200).map((index) => index * 4 + 2), when)
+            const slow: Around = (name, call, params) => {
+              // replies overtake each other, as those of several connections may
+              const there = (calls * 11) % (delay + 1)
+              const back = (calls++ * 5) % (delay + 1)
+              return around(name, Effect.delay(call, there), params).pipe(
+                Effect.exit,
+                Effect.flatMap((exit) => Effect.delay(exit, back))
+              )
+            }
+            yield* everythingOnce(world, slow, { concurrency: 9, millis: (index) => (index % 4) * 10 })
+            assert.isAbove(state.losses, 5)
+          })
+        ))
+    }
 
     it.effect(`of a turn and of the question what it has claimed (${when} it took effect) loses nothing`, () =>
       travelling((world) =>

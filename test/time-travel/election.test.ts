@@ -191,6 +191,28 @@ describe("a takeover", () => {
       })
     ))
 
+  it.effect("is lost to others by one whose calls take longer than its lease, who then promotes nothing", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const slow = yield* world.scheduler("slow", {
+          around: (script, call) => script === "promote" ? Effect.delay(call, "20 seconds") : call
+        })
+        yield* world.settle
+        assert.isTrue(yield* leads(slow))
+        const fast = yield* world.scheduler("fast")
+        const ids = yield* Effect.forEach([1000, 14_000, 19_000, 21_000, 30_000], (millis) =>
+          Effect.map(world.queue.enqueueAt(DateTime.unsafeMake(millis), Task, { name: String(millis) }), ({ id }) =>
+            id))
+        yield* world.adjust("1 minute")
+        assert.isTrue(yield* leads(fast))
+        assert.isFalse(yield* leads(slow))
+        assert.deepStrictEqual(eventsOf(fast, "Elected"), [15_001])
+        assert.deepStrictEqual(eventsOf(slow, "Deposed").length, 1)
+        assert.deepStrictEqual(promotions([fast]), Object.fromEntries(ids.map((id) => [id, 1])))
+        assert.deepStrictEqual(promotions([slow]), {})
+      })
+    ))
+
   it.effect("from Python happens when its lock lapses, which its heartbeat prevents", () =>
     travelling((world) =>
       Effect.gen(function*() {
