@@ -14,6 +14,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { queueNameProblem } from "./internal/queueName.js"
 import { lifetimeFields, toSeconds } from "./job/lifetime.js"
+import type { RetryPolicy } from "./Retry.js"
 
 /**
  * @since 0.1.0
@@ -73,6 +74,8 @@ export interface Job<
   /** The queue that jobs of this definition go to unless a call names another. */
   readonly queue: string
   readonly defaults: Defaults
+  /** What is done when a run fails. */
+  readonly retry: RetryPolicy<Schema.Schema.Type<Failure>> | undefined
 }
 
 /**
@@ -89,6 +92,7 @@ export interface Any extends Pipeable {
   readonly errorSchema: Schema.Schema.All
   readonly queue: string
   readonly defaults: Defaults
+  readonly retry: RetryPolicy<never> | undefined
 }
 
 /**
@@ -184,6 +188,7 @@ const Proto = {
  * - `success`: default `Schema.Void`; nothing is stored for a void result.
  * - `error`: default `Schema.Never`.
  * - `queue`: default `"default"`.
+ * - `retry`: what is done when a run fails, see `Retry`. Default: no retry.
  * - `timeout`, `ttl`, `resultTtl`, `failureTtl`: see {@link Defaults}.
  *
  * Throws an `InvalidJobError` at once for a name that is empty or a default that can't be stored, since both are
@@ -226,6 +231,7 @@ export const make = <
     readonly success?: Success
     readonly error?: Failure
     readonly queue?: string
+    readonly retry?: RetryPolicy<Schema.Schema.Type<Failure>>
   } = {}
 ): Job<
   Name,
@@ -243,6 +249,7 @@ export const make = <
   self.successSchema = options.success ?? Schema.Void
   self.errorSchema = options.error ?? Schema.Never
   self.queue = options.queue ?? "default"
+  self.retry = options.retry
   self.defaults = {
     timeout: options.timeout,
     ttl: options.ttl,

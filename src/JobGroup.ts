@@ -9,8 +9,10 @@ import * as Layer from "effect/Layer"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import type { CurrentJob } from "./CurrentJob.js"
 import { type Handler, handlerTag, type Registered } from "./job-group/handler.js"
 import * as Job from "./Job.js"
+import type { Verdict } from "./Retry.js"
 
 /**
  * @since 0.1.0
@@ -32,7 +34,7 @@ export type TypeId = typeof TypeId
  */
 export type HandlerFn<J extends Job.Any, R = unknown> = (
   payload: Job.Payload<J>
-) => Effect.Effect<Job.Success<J>, Job.Failure<J>, R>
+) => Effect.Effect<Job.Success<J>, Job.Failure<J> | Verdict<Job.Failure<J>>, R>
 
 /**
  * The handlers for every job of a group, by the name of the job.
@@ -45,13 +47,14 @@ export type HandlersFrom<Jobs extends Job.Any> = {
 }
 
 /**
- * What the handlers require.
+ * What the handlers require, apart from the `CurrentJob` that the worker provides.
  *
  * @since 0.1.0
  * @category type-level
  */
 export type HandlersContext<Handlers> = {
-  readonly [K in keyof Handlers]: Handlers[K] extends (payload: never) => Effect.Effect<infer _A, infer _E, infer R> ? R
+  readonly [K in keyof Handlers]: Handlers[K] extends (payload: never) => Effect.Effect<infer _A, infer _E, infer R>
+    ? Exclude<R, CurrentJob>
     : never
 }[keyof Handlers]
 

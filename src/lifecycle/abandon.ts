@@ -11,10 +11,13 @@
  */
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
+import { luaAgain } from "./again.js"
+import { luaDependents } from "./dependents.js"
 import { executionKeys, luaExecution } from "./execution.js"
 import { luaExpire } from "./expire.js"
 import { defaultFailureTtl, luaFail } from "./fail.js"
 import { luaRelease } from "./release.js"
+import { luaResult } from "./result.js"
 
 export interface AbandonParams {
   /** Who looks. */
@@ -67,8 +70,8 @@ export const abandon = Redis.script(
     lua: `
 local WORKER, NOW_TEXT, NOW, NOW_DATE = ARGV[1], ARGV[2], tonumber(ARGV[2]), ARGV[3]
 local interval, maxAbandons, limit, forget = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local MAINTENANCE, HANDOVERS = KEYS[10], KEYS[11]
-${luaExecution}${luaFail}${luaRelease}${luaExpire}
+local MAINTENANCE, HANDOVERS = KEYS[${executionKeys.length + 1}], KEYS[${executionKeys.length + 2}]
+${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaFail}${luaRelease}${luaExpire}
 
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 local function base64(bytes)
@@ -106,21 +109,25 @@ local abandoned = {}
 local function abandonOne(queue, member)
   local id, execution = string.match(member, "^(.*):([^:]*)$")
   if not id or string.sub(execution, 13, 13) ~= "8" then return false end
-  local job = takeOut(queue, id, execution, "worker_name", "abandon_count", "failure_ttl")
+  local job = takeOut(queue, id, execution, "worker_name", "abandon_count", "failure_ttl", "retries_left")
   if not job then return true end
   local dead, times = job[2] or "", (tonumber(job[3] or "") or 0) + 1
   redis.call("HSET", JOB .. id, "abandon_count", times)
   local outcome = "queued"
-  if times > maxAbandons then
-    outcome = "failed"
-    local text = "Moved to FailedJobRegistry, due to AbandonedJobError, at " .. NOW_DATE .. ": worker " .. dead ..
-      " died while it ran this job, which has happened " .. times .. " times"
-    WORKER = dead
-    toFailed(queue, id, execution, "", lifetime(job[4], ${defaultFailureTtl}), exceptionString(text), "")
-    WORKER = ARGV[1]
-  else
+  local ttl, left = lifetime(job[4], ${defaultFailureTtl}), tonumber(job[5] or "")
+  local text = "AbandonedJobError: worker " .. dead .. " died while it ran this job, which has happened " .. times ..
+    " times (found at " .. NOW_DATE .. ")"
+  WORKER = dead
+  -- A job with retries spends one of them, any other runs again as often as the worker's options say.
+  if left and left > 0 or not left and times <= maxAbandons then
+    if left then redis.call("HSET", JOB .. id, "retries_left", left - 1) end
+    addResult(id, 4, execution, "", ttl == 0 and 60 or ttl, "exc_string", exceptionString(text))
     toQueued(queue, id)
+  else
+    outcome = "failed"
+    toFailed(queue, id, execution, "", ttl, exceptionString("Moved to FailedJobRegistry, due to " .. text), "", "failed")
   end
+  WORKER = ARGV[1]
   abandoned[#abandoned + 1] = { queue, id, dead, times, outcome }
   return true
 end

@@ -20,7 +20,9 @@ export type ClaimedRow = readonly [
   data: Uint8Array | null,
   timeout: Uint8Array | null,
   enqueuedAt: Uint8Array | null,
-  dueAt: Uint8Array | null
+  dueAt: Uint8Array | null,
+  failedAttempts: Uint8Array | null,
+  abandonCount: Uint8Array | null
 ]
 
 export interface Claimed {
@@ -33,6 +35,8 @@ export interface Claimed {
   readonly enqueuedAt: string | undefined
   /** When it was due, in Unix seconds, of a job that was scheduled. */
   readonly dueAt: number | undefined
+  /** 1 for the first run; each failure that was retried and each dead worker counts. */
+  readonly attempt: number
 }
 
 const text = (bytes: Uint8Array | null): string | undefined =>
@@ -50,12 +54,13 @@ export const readClaimed = (row: ClaimedRow): Claimed => {
     data: row[3] ?? new Uint8Array(),
     timeout: Number.isFinite(timeout) ? timeout : undefined,
     enqueuedAt: text(row[5]),
-    dueAt: Number.isFinite(dueAt) ? dueAt : undefined
+    dueAt: Number.isFinite(dueAt) ? dueAt : undefined,
+    attempt: 1 + (Number(text(row[7])) || 0) + (Number(text(row[8])) || 0)
   }
 }
 
 /** The fields of a job's hash that a worker needs, in the order of {@link ClaimedRow}. */
-export const luaClaimedFields = `"data", "timeout", "enqueued_at", "due_at"`
+export const luaClaimedFields = `"data", "timeout", "enqueued_at", "due_at", "failed_attempts", "abandon_count"`
 
 export const luaClaim = `
 local claimed = {}
@@ -69,10 +74,15 @@ local function start(queue, id)
   if job[1] and job[1] ~= "queued" then return end
   local execution = EXECUTION_PREFIX .. string.format("%08x", COUNTER)
   COUNTER = COUNTER + 1
+  if not attempt("ZADD", STARTED .. queue, ABANDONED_AT, id .. ":" .. execution) then
+    -- the key of the registry holds something foreign: the job stays where it was
+    attempt("LPUSH", QUEUE .. queue, id)
+    drops = 0
+    return
+  end
   redis.call("HSET", key, "status", "started", "started_at", NOW_DATE, "worker_name", WORKER)
   redis.call("PERSIST", key)
-  redis.call("ZADD", STARTED .. queue, ABANDONED_AT, id .. ":" .. execution)
-  claimed[#claimed + 1] = { queue, id, execution, job[2], job[3], job[4], job[5] }
+  claimed[#claimed + 1] = { queue, id, execution, job[2], job[3], job[4], job[5], job[6], job[7] }
 end
 
 -- Starts at most \`want\` jobs of one list. False when the list gave less than it was asked for.
@@ -87,18 +97,32 @@ local function claimFrom(list, queue, want)
   return true
 end
 
--- Returns whether a queue may hold more.
+local suspended, paused = 0, {}
+
+-- Returns whether a queue may hold more. While the fleet or a queue is suspended nothing of it is claimed.
 local function claim(queues, want, handedOver)
+  local isPaused = {}
+  if redis.call("EXISTS", SUSPENDED, PAUSED) > 0 then
+    suspended = redis.call("EXISTS", SUSPENDED)
+    local names = attempt("SMEMBERS", PAUSED) or {}
+    for i = 1, #names do isPaused[names[i]] = true end
+    for i = 1, #queues do
+      if suspended == 1 or isPaused[queues[i]] then
+        isPaused[queues[i]] = true
+        paused[#paused + 1] = queues[i]
+      end
+    end
+  end
   if handedOver then
     for i = 1, #queues do
       local list = HANDOVER .. queues[i] .. ":" .. WORKER
-      claimFrom(list, queues[i], want)
+      if not isPaused[queues[i]] then claimFrom(list, queues[i], want) end
       while attempt("LMOVE", list, QUEUE .. queues[i], "RIGHT", "LEFT") do end
     end
   end
   for i = 1, #queues do
     if #claimed >= want then return true end
-    if claimFrom(QUEUE .. queues[i], queues[i], want) then return true end
+    if not isPaused[queues[i]] and claimFrom(QUEUE .. queues[i], queues[i], want) then return true end
   end
   return false
 end

@@ -27,12 +27,16 @@ export const executionKeys: ReadonlyArray<Redis.Arg> = [
   keys.family.results,
   keys.family.executions,
   keys.family.execution,
-  keys.ownFamily.handover
+  keys.ownFamily.handover,
+  keys.family.scheduled,
+  keys.family.deferred,
+  keys.ownFamily.scheduler
 ]
 
 export const luaExecution = `
 local JOB, QUEUE, STARTED, FINISHED, FAILED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local RESULTS, EXECUTIONS, EXECUTION, HANDOVER = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local SCHEDULED, DEFERRED, SCHEDULER_CHANNEL = KEYS[10], KEYS[11], KEYS[12]
 
 -- What could not be written, because a key holds something foreign: the first error. A script can't be rolled back, so
 -- one such key must not leave everything else half done.

@@ -1,7 +1,9 @@
 /**
- * Edge `fail`: started -> failed. Without effect for an execution that is not the current one.
+ * Edge `fail`: started -> failed, or -> queued or scheduled when a retry is left. Without effect for an execution that is
+ * not the current one.
  *
- * The entry in the results stream ends with the job (RQ keeps it for ever when the job has no failure TTL of its own).
+ * Every failure leaves an entry in the results stream, one that is retried as well (type 4). They end with the job (RQ
+ * keeps them for ever when the job has no failure TTL of its own).
  *
  * @internal
  */
@@ -11,35 +13,42 @@ export const defaultFailureTtl = 31_536_000
 
 export const luaFail = `
 -- Puts a job that is out of the started registry into the failed one.
-local function toFailed(queue, id, execution, startedAt, ttl, exception, typedError)
-  local key, results = JOB .. id, RESULTS .. id
+local function toFailed(queue, id, execution, startedAt, ttl, exception, typedError, status)
+  local key = JOB .. id
+  addResult(id, 2, execution, startedAt, ttl, "exc_string", exception, "error", typedError)
   if ttl == 0 then
-    redis.call("DEL", key, results)
-    return
+    redis.call("DEL", key)
+    redis.call("EXPIRE", RESULTS .. id, 60)
+  else
+    redis.call("HSET", key, "status", status, "ended_at", NOW_DATE)
+    if ttl > 0 then redis.call("EXPIRE", key, ttl) end
+    attempt("ZADD", FAILED .. queue, ttl > 0 and math.floor(NOW) + ttl or -1, id)
   end
-  redis.call("HSET", key, "status", "failed", "ended_at", NOW_DATE)
-  if ttl > 0 then redis.call("EXPIRE", key, ttl) end
-  attempt("ZADD", FAILED .. queue, ttl > 0 and math.floor(NOW) + ttl or -1, id)
-  local entry = { "type", 2, "worker_name", WORKER, "exc_string", exception,
-    "execution_id", execution, "execution_ended_at", NOW_TEXT }
-  if startedAt ~= "" then
-    entry[#entry + 1] = "execution_started_at"
-    entry[#entry + 1] = startedAt
-  end
-  if typedError ~= "" then
-    entry[#entry + 1] = "error"
-    entry[#entry + 1] = typedError
-  end
-  local kept = attempt("XADD", results, "MAXLEN", "~", 10, "*", unpack(entry))
-  if kept then
-    if ttl > 0 then redis.call("EXPIRE", results, ttl) else redis.call("PERSIST", results) end
-  end
+  releaseDependents(id, status)
 end
 
-local function fail(queue, id, execution, startedAt, exception, typedError)
-  local job = takeOut(queue, id, execution, "failure_ttl")
+-- \`retry\` is what the worker says: empty for what the job says, "never", or the delay in seconds.
+local function fail(queue, id, execution, startedAt, exception, typedError, retry)
+  local job = takeOut(queue, id, execution, "failure_ttl", "retries_left", "retry_intervals",
+    "enqueue_at_front_on_retry", "failed_attempts")
   if not job then return 0 end
-  toFailed(queue, id, execution, startedAt, lifetime(job[2], ${defaultFailureTtl}), exception, typedError)
+  local ttl, left = lifetime(job[2], ${defaultFailureTtl}), tonumber(job[3] or "")
+  local again = retry ~= "never" and (left and left > 0 or not left and retry ~= "")
+  if not again then
+    toFailed(queue, id, execution, startedAt, ttl, exception, typedError, "failed")
+    return 1
+  end
+  local key, failures = JOB .. id, (tonumber(job[6] or "") or 0) + 1
+  addResult(id, 4, execution, startedAt, ttl == 0 and 60 or ttl, "exc_string", exception, "error", typedError)
+  redis.call("HSET", key, "ended_at", NOW_DATE, "failed_attempts", failures)
+  local delay = tonumber(retry)
+  if left then
+    redis.call("HSET", key, "retries_left", left - 1)
+    -- counted from the end, as RQ does: the first of fewer intervals than retries stands for those before it
+    local intervals = readIntervals(job[4])
+    delay = delay or intervalAt(intervals, #intervals - left + 1)
+  end
+  runAgain(queue, id, NOW + (delay or 0), job[5] == "1")
   return 1
 end
 `

@@ -8,11 +8,16 @@
  * @internal
  */
 import * as Redis from "../Redis.js"
+import * as keys from "../wire/keys.js"
+import { luaAgain } from "./again.js"
 import { type ClaimedRow, luaClaim, readClaimed } from "./claim.js"
 import { luaComplete } from "./complete.js"
+import { luaDependents } from "./dependents.js"
 import { type Execution, executionKeys, luaExecution } from "./execution.js"
 import { luaFail } from "./fail.js"
 import { luaRelease } from "./release.js"
+import { luaResult } from "./result.js"
+import { luaStop } from "./stop.js"
 
 export type Ended =
   & Execution
@@ -32,6 +37,13 @@ export type Ended =
       readonly exception: string
       /** The typed error as JSON, or empty for none. */
       readonly error: string
+      /** What the worker says of a retry: nothing, that there is none, or after how many seconds. */
+      readonly retry: "" | "never" | number
+    }
+    | {
+      readonly _tag: "Stopped"
+      /** As the results stream holds it (base64 of the deflated text). */
+      readonly exception: string
     }
     | { readonly _tag: "Released" }
   )
@@ -56,14 +68,27 @@ export interface TurnParams {
   readonly ended: ReadonlyArray<Ended>
 }
 
+const decoder = new TextDecoder()
+
 const endedParams = (ended: Ended): ReadonlyArray<string> => {
   switch (ended._tag) {
     case "Completed":
-      return ["complete", ended.queue, ended.id, ended.execution, ended.startedAt, ended.returnValue, ""]
+      return ["complete", ended.queue, ended.id, ended.execution, ended.startedAt, ended.returnValue, "", ""]
     case "Failed":
-      return ["fail", ended.queue, ended.id, ended.execution, ended.startedAt, ended.exception, ended.error]
+      return [
+        "fail",
+        ended.queue,
+        ended.id,
+        ended.execution,
+        ended.startedAt,
+        ended.exception,
+        ended.error,
+        String(ended.retry)
+      ]
+    case "Stopped":
+      return ["stop", ended.queue, ended.id, ended.execution, ended.startedAt, ended.exception, "", ""]
     case "Released":
-      return ["release", ended.queue, ended.id, ended.execution, ended.startedAt, "", ""]
+      return ["release", ended.queue, ended.id, ended.execution, ended.startedAt, "", "", ""]
   }
 }
 
@@ -71,6 +96,8 @@ export const turn = Redis.script(
   (params: TurnParams) => {
     const out: Array<Redis.Arg> = [
       ...executionKeys,
+      keys.suspended,
+      keys.paused,
       params.worker,
       params.now,
       params.nowDate,
@@ -87,36 +114,41 @@ export const turn = Redis.script(
   },
   {
     name: "turn",
-    numberOfKeys: executionKeys.length,
+    numberOfKeys: executionKeys.length + 2,
     bytes: true,
     lua: `
 local WORKER, NOW_TEXT, NOW, NOW_DATE, ABANDONED_AT = ARGV[1], ARGV[2], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local EXECUTION_PREFIX, COUNTER = ARGV[5], tonumber(ARGV[6])
-${luaExecution}${luaComplete}${luaFail}${luaRelease}${luaClaim}
+local SUSPENDED, PAUSED = KEYS[${executionKeys.length + 1}], KEYS[${executionKeys.length + 2}]
+${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaComplete}${luaFail}${luaStop}${luaRelease}${luaClaim}
 local queues = {}
 for i = 1, tonumber(ARGV[9]) do queues[i] = ARGV[9 + i] end
 local handedIn = {}
-for at = 10 + #queues, #ARGV, 7 do
+for at = 10 + #queues, #ARGV, 8 do
   local kind, queue, id, execution, startedAt = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local taken
   if kind == "complete" then
     taken = complete(queue, id, execution, startedAt, ARGV[at + 5])
   elseif kind == "fail" then
-    taken = fail(queue, id, execution, startedAt, ARGV[at + 5], ARGV[at + 6])
+    taken = fail(queue, id, execution, startedAt, ARGV[at + 5], ARGV[at + 6], ARGV[at + 7])
+  elseif kind == "stop" then
+    taken = stop(queue, id, execution, startedAt, ARGV[at + 5])
   else
     taken = release(queue, id, execution)
   end
   handedIn[#handedIn + 1] = taken
 end
 local more = claim(queues, tonumber(ARGV[7]), ARGV[8] == "1")
-return { handedIn, claimed, more and 1 or 0, PROBLEM }
+return { handedIn, claimed, more and 1 or 0, PROBLEM, suspended, paused }
 `,
     result: (
-      [handedIn, claimed, more, problem]: readonly [
+      [handedIn, claimed, more, problem, suspended, paused]: readonly [
         ReadonlyArray<number>,
         ReadonlyArray<ClaimedRow>,
         number,
-        Uint8Array
+        Uint8Array,
+        number,
+        ReadonlyArray<Uint8Array>
       ]
     ) => ({
       /** For each that ended: false when its execution was not the current one any more. */
@@ -125,7 +157,11 @@ return { handedIn, claimed, more and 1 or 0, PROBLEM }
       /** Whether a queue may hold more: the call got all that it wanted. */
       more: more === 1,
       /** What could not be read or written because a key holds something foreign, in words. */
-      problem: problem.length === 0 ? undefined : new TextDecoder().decode(problem)
+      problem: problem.length === 0 ? undefined : decoder.decode(problem),
+      /** Whether the whole fleet is suspended. */
+      suspended: suspended === 1,
+      /** The queues of which nothing was claimed, because they or the fleet are suspended. */
+      paused: paused.map((queue) => decoder.decode(queue))
     })
   }
 )

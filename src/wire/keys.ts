@@ -106,6 +106,10 @@ export const ownFamily = {
   firstSeen: "rq:effect:first_seen:",
   /** `maintenance:<queue>`: exists while somebody has looked after the queue within the interval. */
   maintenance: "rq:effect:maintenance:",
+  /** `unique:<id>`: exists while a job of this id may not be enqueued again, although it has ended. */
+  unique: "rq:effect:unique:",
+  /** `scheduler:<queue>`: channel that tells schedulers what they would otherwise see at their next tick. */
+  scheduler: "rq:effect:scheduler:",
   /** `lock:<name>`: locks of applications. */
   lock: "rq:effect:lock:"
 } as const
@@ -120,4 +124,9 @@ export const maintenance = (queueName: string): string => ownFamily.maintenance 
 export const lock = (name: string): string => ownFamily.lock + name
 
 /** Channel that tells schedulers of a queue what they would otherwise see at their next tick. */
-export const schedulerChannel = (queueName: string): string => `rq:effect:scheduler:${queueName}`
+export const schedulerChannel = (queueName: string): string => ownFamily.scheduler + queueName
+
+/** Set of the names of paused queues. */
+export const paused = "rq:effect:paused"
+
+export const unique = (jobId: string): string => ownFamily.unique + jobId

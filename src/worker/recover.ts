@@ -28,7 +28,7 @@ for i = 2, #ARGV do
     local id, execution = string.match(members[j], "^(.*):([^:]*)$")
     if id and string.sub(execution, 1, #prefix) == prefix then
       local job = redis.pcall("HMGET", KEYS[2] .. id, ${luaClaimedFields})
-      if not job.err then mine[#mine + 1] = { queue, id, execution, job[1], job[2], job[3], job[4] } end
+      if not job.err then mine[#mine + 1] = { queue, id, execution, job[1], job[2], job[3], job[4], job[5], job[6] } end
     end
   end
 end

@@ -12,23 +12,34 @@ import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
+import { CurrentJob, type CurrentJobService } from "../CurrentJob.js"
 import { type Handler, handlerTag } from "../job-group/handler.js"
 import type * as Job from "../Job.js"
 import type * as JobGroup from "../JobGroup.js"
+import type { Claimed } from "../lifecycle/claim.js"
+import { Verdict } from "../Retry.js"
 import * as Json from "../wire/json.js"
 import * as Payload from "../wire/payload.js"
 import * as Result from "../wire/result.js"
+import { type RetryDelay, retryDelay } from "./retryDelay.js"
 
 export type Outcome =
   | { readonly _tag: "Completed"; readonly returnValue: string }
-  | { readonly _tag: "Failed"; readonly exception: string; readonly error: string; readonly message: string }
+  | {
+    readonly _tag: "Failed"
+    readonly exception: string
+    readonly error: string
+    readonly message: string
+    readonly retry: RetryDelay
+  }
 
 /** A failure with the text that is kept with the job. */
-export const failed = (message: string, error = ""): Outcome => ({
+export const failed = (message: string, retry: RetryDelay, error = ""): Outcome => ({
   _tag: "Failed",
   exception: Result.encodeException(message),
   error,
-  message
+  message,
+  retry
 })
 
 const completedVoid: Outcome = { _tag: "Completed", returnValue: "" }
@@ -36,29 +47,57 @@ const completedVoid: Outcome = { _tag: "Completed", returnValue: "" }
 type Parse = (u: unknown) => Effect.Effect<unknown, ParseResult.ParseIssue>
 
 interface Runnable {
+  readonly job: Job.Any
   readonly decodePayload: Parse
   readonly encodeSuccess: Parse
   readonly encodeError: Parse
   readonly handler: (payload: unknown) => Effect.Effect<unknown, unknown>
 }
 
-export type RunJob = (data: Uint8Array) => Effect.Effect<Outcome>
+export interface RunJob {
+  readonly run: (claimed: Claimed) => Effect.Effect<Outcome>
+  /** How a job ended that was interrupted at its timeout. */
+  readonly timedOut: (claimed: Claimed, message: string) => Effect.Effect<Outcome>
+}
 
-/** Resolves the handlers of a group from the context and prepares their Schemas, once for all jobs. */
-export const make = (group: JobGroup.Any, context: Context.Context<never>): RunJob => {
+/**
+ * Resolves the handlers of a group from the context and prepares their Schemas, once for all jobs. What can't be run at
+ * all (an unknown job, a payload that can't be read) is not tried again: it would end the same way.
+ */
+export const make = (
+  group: JobGroup.Any,
+  context: Context.Context<never>,
+  currentJob: (claimed: Claimed, name: string) => CurrentJobService
+): RunJob => {
   const runnables = new Map<string, Runnable>()
   for (const job of group.jobs.values()) runnables.set(job.name, runnable(job, context))
 
-  return (data) => {
-    const decoded = Payload.decode(data)
-    if (Either.isLeft(decoded)) {
-      return Effect.succeed(failed(`the payload can't be read (${decoded.left.reason}): ${decoded.left.message}`))
+  return {
+    run: (claimed) => {
+      const decoded = Payload.decode(claimed.data)
+      if (Either.isLeft(decoded)) {
+        const { message, reason } = decoded.left
+        return Effect.succeed(failed(`the payload can't be read (${reason}): ${message}`, "never"))
+      }
+      const { name } = decoded.right
+      const job = runnables.get(name)
+      return job === undefined
+        ? Effect.succeed(failed(unknownJob(name, runnables), "never"))
+        : run(job, currentJob(claimed, name), decoded.right)
+    },
+    timedOut: (claimed, message) => {
+      const job = Option.flatMapNullable(
+        Either.getRight(Payload.decode(claimed.data)),
+        ({ name }) => runnables.get(name)
+      )
+      const timeout = Cause.die(new Error(message))
+      return Option.isNone(job)
+        ? Effect.succeed(failed(message, ""))
+        : Effect.map(
+          retryDelay(job.value.job, Option.none(), timeout, claimed.attempt),
+          (retry) => failed(message, retry)
+        )
     }
-    const { name } = decoded.right
-    const job = runnables.get(name)
-    return job === undefined
-      ? Effect.succeed(failed(unknownJob(name, runnables)))
-      : run(job, name, decoded.right)
   }
 }
 
@@ -80,6 +119,7 @@ const runnable = (job: Job.Any, context: Context.Context<never>): Runnable => {
   const encodeSuccess = ParseResult.encodeUnknown(schema(job.successSchema))
   const encodeError = ParseResult.encodeUnknown(schema(job.errorSchema))
   return {
+    job,
     decodePayload: (u) => provide(decodePayload(u)),
     encodeSuccess: (u) => provide(encodeSuccess(u)),
     encodeError: (u) => provide(encodeError(u)),
@@ -91,19 +131,24 @@ const runnable = (job: Job.Any, context: Context.Context<never>): Runnable => {
   }
 }
 
-const run = (job: Runnable, name: string, payload: Payload.Payload): Effect.Effect<Outcome> => {
+const run = (job: Runnable, current: CurrentJobService, payload: Payload.Payload): Effect.Effect<Outcome> => {
+  const { name } = payload
   const args = toArguments(payload)
   if (args === undefined) {
     return Effect.succeed(
-      failed(`the payload of ${name} mixes positional and keyword arguments, which no payload Schema describes`)
+      failed(
+        `the payload of ${name} mixes positional and keyword arguments, which no payload Schema describes`,
+        "never"
+      )
     )
   }
   return Effect.matchCauseEffect(job.decodePayload(args), {
-    onFailure: (cause) => Effect.succeed(failed(`the payload of ${name} doesn't fit its Schema\n${issues(cause)}`)),
+    onFailure: (cause) =>
+      Effect.succeed(failed(`the payload of ${name} doesn't fit its Schema\n${issues(cause)}`, "never")),
     onSuccess: (decoded) =>
       Effect.flatMap(
-        Effect.exit(Effect.suspend(() => job.handler(decoded))),
-        (exit) => toOutcome(job, name, exit)
+        Effect.exit(Effect.provideService(Effect.suspend(() => job.handler(decoded)), CurrentJob, current)),
+        (exit) => toOutcome(job, current, exit)
       )
   })
 }
@@ -117,27 +162,32 @@ const toArguments = ({ args, kwargs }: Payload.Payload): unknown => {
 
 const toOutcome = (
   job: Runnable,
-  name: string,
+  { attempt, name }: CurrentJobService,
   exit: Exit.Exit<unknown, unknown>
 ): Effect.Effect<Outcome> => {
   if (exit._tag === "Success") {
     return Effect.matchCause(job.encodeSuccess(exit.value), {
-      onFailure: (cause) => failed(`the result of ${name} doesn't fit its Schema\n${issues(cause)}`),
+      onFailure: (cause) => failed(`the result of ${name} doesn't fit its Schema\n${issues(cause)}`, ""),
       onSuccess: (encoded) => {
         if (encoded === undefined) return completedVoid
         const value = Result.encodeReturn(encoded)
         return Either.isLeft(value)
-          ? failed(`the result of ${name} can't be stored: ${value.left.message}`)
+          ? failed(`the result of ${name} can't be stored: ${value.left.message}`, "")
           : { _tag: "Completed", returnValue: value.right }
       }
     })
   }
-  const text = Cause.pretty(exit.cause, { renderErrorCause: true })
-  const error = Cause.failureOption(exit.cause)
-  if (Option.isNone(error)) return Effect.succeed(failed(text))
-  return Effect.matchCause(job.encodeError(error.value), {
-    onFailure: () => failed(text),
-    onSuccess: (encoded) => failed(text, Either.getOrElse(Json.stringify(encoded), () => ""))
+  const failure = Cause.failureOption(exit.cause)
+  return Effect.flatMap(retryDelay(job.job, failure, exit.cause, attempt), (retry) => {
+    if (Option.isNone(failure)) {
+      return Effect.succeed(failed(Cause.pretty(exit.cause, { renderErrorCause: true }), retry))
+    }
+    const error = failure.value instanceof Verdict ? failure.value.error : failure.value
+    const text = Cause.pretty(Cause.map(exit.cause, () => error), { renderErrorCause: true })
+    return Effect.matchCause(job.encodeError(error), {
+      onFailure: () => failed(text, retry),
+      onSuccess: (encoded) => failed(text, retry, Either.getOrElse(Json.stringify(encoded), () => ""))
+    })
   })
 }
 

@@ -1,0 +1,48 @@
+/**
+ * Edge `release dependents`: deferred -> queued, when the last job that one waited for has ended.
+ *
+ * A job that has ended well counts as met, one that has failed, was stopped or canceled only for a job that allows it, and
+ * one that is gone always, as in RQ.
+ *
+ * @internal
+ */
+
+export const luaDependents = `
+local function isMet(status, allowFailure)
+  if not status or status == "finished" then return true end
+  return allowFailure and (status == "failed" or status == "stopped" or status == "canceled")
+end
+
+-- Whether all that a job waits for is met; \`ended\` is the status of the job \`id\`, which may not be written yet.
+local function isReleased(dependent, allowFailure, id, ended)
+  local parents = redis.call("SMEMBERS", JOB .. ":" .. dependent .. ":dependencies")
+  for i = 1, #parents do
+    local status = ended
+    if parents[i] ~= id then status = attempt("HGET", JOB .. parents[i], "status") end
+    if not isMet(status, allowFailure) then return false end
+  end
+  return true
+end
+
+local function releaseDependents(id, ended)
+  local set = JOB .. id .. ":dependents"
+  local waiting = attempt("SMEMBERS", set)
+  if not waiting then return end
+  for i = 1, #waiting do
+    local dependent = waiting[i]
+    local key = JOB .. dependent
+    local job = redis.pcall("HMGET", key, "status", "origin", "allow_dependency_failures", "enqueue_at_front", "ttl")
+    if job.err or job[1] ~= "deferred" then
+      redis.call("SREM", set, dependent)
+    elseif isReleased(dependent, job[3] == "1", id, ended) and holdsListOrNothing(QUEUE .. job[2]) then
+      attempt("ZREM", DEFERRED .. job[2], dependent)
+      redis.call("HSET", key, "status", "queued", "enqueued_at", NOW_DATE)
+      local ttl = tonumber(job[5] or "")
+      if ttl and ttl >= 1 then redis.call("EXPIRE", key, math.floor(ttl)) end
+      redis.call(job[4] == "1" and "LPUSH" or "RPUSH", QUEUE .. job[2], dependent)
+      redis.call("SREM", set, dependent)
+      redis.call("DEL", JOB .. ":" .. dependent .. ":dependencies")
+    end
+  end
+end
+`
