@@ -21,9 +21,20 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Ids from "./Ids.js"
+import * as Check from "./internal/options.js"
 import * as lease from "./lifecycle/lease.js"
 import * as Redis from "./Redis.js"
 import * as keys from "./wire/keys.js"
+
+export {
+  /**
+   * An option that can't be used.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  InvalidOptions
+} from "./internal/options.js"
 
 /**
  * @since 0.1.0
@@ -93,12 +104,12 @@ export class LockLost extends Schema.TaggedError<LockLost>("effect-rq/Lock/LockL
 export interface LockService {
   /**
    * Takes the lock for as long as the scope is open, renewing it in the background. Fails with `LockHeld` when another
-   * holds it and `wait` is over.
+   * holds it and `wait` is over, and with `InvalidOptions` for a `ttl` that is no length of time.
    */
   readonly acquire: (
     name: string,
     options?: LockOptions
-  ) => Effect.Effect<Lease, LockHeld | Redis.RedisError, Scope.Scope>
+  ) => Effect.Effect<Lease, LockHeld | Check.InvalidOptions | Redis.RedisError, Scope.Scope>
   /**
    * Runs an effect while holding the lock. The effect is interrupted, and the whole fails with `LockLost`, when the
    * lease is lost meanwhile.
@@ -106,7 +117,9 @@ export interface LockService {
   readonly withLock: (
     name: string,
     options?: LockOptions
-  ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | LockHeld | LockLost | Redis.RedisError, R>
+  ) => <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | LockHeld | LockLost | Check.InvalidOptions | Redis.RedisError, R>
   /** Who holds the lock now. */
   readonly holder: (name: string) => Effect.Effect<Option.Option<string>, Redis.RedisError>
 }
@@ -153,16 +166,19 @@ export const make: Effect.Effect<LockService, never, Redis.Redis> = Effect.gen(f
       Effect.asVoid
     )
 
+  /** Returns when the lock was asked for successfully: its lease lasts from then at least. */
   const takeWithin = Effect.fnUntraced(function*(name: string, token: string, ttl: number, wait: number) {
     const key = keys.lock(name)
+    const start = yield* Clock.currentTimeMillis
     const first = yield* take(key, token, ttl)
-    if (first._tag === "Taken") return
+    if (first._tag === "Taken") return start
     if (wait <= 0) return yield* new LockHeld({ name, by: first.by })
-    const until = (yield* Clock.currentTimeMillis) + wait
+    const until = start + wait
     const released = yield* redis.subscribe(key)
     while (true) {
+      const asked = yield* Clock.currentTimeMillis
       const taken = yield* take(key, token, ttl)
-      if (taken._tag === "Taken") return
+      if (taken._tag === "Taken") return asked
       const left = until - (yield* Clock.currentTimeMillis)
       if (left <= 0) return yield* new LockHeld({ name, by: taken.by })
       yield* awaitFree(released, taken.lapsesIn, left)
@@ -172,13 +188,13 @@ export const make: Effect.Effect<LockService, never, Redis.Redis> = Effect.gen(f
   const acquire: LockService["acquire"] = Effect.fnUntraced(function*(name, options = {}) {
     const ids = yield* Ids.Ids
     const token = options.token ?? (yield* ids.name)
-    const ttl = Math.ceil(Duration.toMillis(options.ttl ?? defaultTtl))
+    const ttl = Math.ceil(yield* Check.millis("ttl", options.ttl, defaultTtl, 1))
     const wait = Duration.toMillis(options.wait ?? Duration.zero)
     const key = keys.lock(name)
     const lost = yield* Deferred.make<LockLost>()
     const release = Effect.suspend(() => end(key, token, key))
     // The lock may have been taken although the reply was lost, so it is released however taking it ended.
-    yield* Effect.acquireReleaseInterruptible(
+    const askedAt = yield* Effect.acquireReleaseInterruptible(
       Effect.scoped(takeWithin(name, token, ttl, wait)),
       () => Effect.ignore(release)
     )
@@ -187,14 +203,15 @@ export const make: Effect.Effect<LockService, never, Redis.Redis> = Effect.gen(f
     // Renews three times a lease. Redis being away is no loss yet: the lease is lost when it is not ours any more, or
     // when it has surely lapsed.
     const renewing = Effect.gen(function*() {
-      let confirmed = yield* Clock.currentTimeMillis
+      let confirmed = askedAt
       while (true) {
         yield* Effect.sleep(ttl / 3)
         const sent = yield* Clock.currentTimeMillis
-        const held = yield* Effect.option(renew)
-        const now = yield* Clock.currentTimeMillis
-        if (Option.isSome(held) && held.value) confirmed = sent
-        else if (Option.isSome(held) || now - confirmed >= ttl) break
+        // A renewal that hangs must not hide that the lease has lapsed meanwhile.
+        const held = yield* Effect.timeoutOption(Effect.option(renew), Math.max(0, confirmed + ttl - sent))
+        const answer = Option.flatten(held)
+        if (Option.isSome(answer) && answer.value) confirmed = sent
+        else if (Option.isSome(answer) || (yield* Clock.currentTimeMillis) - confirmed >= ttl) break
       }
       yield* Deferred.succeed(lost, new LockLost({ name, token }))
     })

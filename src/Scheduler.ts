@@ -360,7 +360,7 @@ export const make = (
     /** One call for some of the queues; returns whether more is due than it took. */
     const promoteSome = Effect.fnUntraced(function*(some: ReadonlyArray<QueueState>) {
       const now = yield* Clock.currentTimeMillis
-      const beats = now - lastBeat >= beatMillis
+      const beats = Math.abs(now - lastBeat) >= beatMillis
       const toPromote = some.map(({ queue, skip }) => ({ queue, skip }))
       const rows = yield* promote({
         scheduler: name,
@@ -382,6 +382,8 @@ export const make = (
             break
           }
           case "WrongType": {
+            // The next tick looks again, the punctual fiber would look without a pause.
+            state.nextDue = undefined
             yield* onProblem(state, row.message)
             break
           }
@@ -474,18 +476,23 @@ export const make = (
       })
       yield* tick // sees what was scheduled while nobody listened
       while (true) {
-        const { channel, message } = yield* Queue.take(messages)
-        const state = channels.get(channel)
-        if (state === undefined) continue
-        if (message === "released") {
-          if (state.leadingSince === undefined) yield* election
-        } else if (message.startsWith("due ") && state.leadingSince !== undefined) {
-          const due = notBefore(Number(message.slice(4)))
-          if (due !== undefined && due < (state.nextDue ?? Infinity)) {
-            state.nextDue = due
-            nextDueChanged.notify()
+        // A scheduler that stops speaks for each of its queues: one election answers them all.
+        const first = yield* Queue.take(messages)
+        let released = false
+        for (const { channel, message } of [first, ...(yield* Queue.takeAll(messages))]) {
+          const state = channels.get(channel)
+          if (state === undefined) continue
+          if (message === "released") {
+            released = released || state.leadingSince === undefined
+          } else if (message.startsWith("due ") && state.leadingSince !== undefined) {
+            const due = notBefore(Number(message.slice(4)))
+            if (due !== undefined && due < (state.nextDue ?? Infinity)) {
+              state.nextDue = due
+              nextDueChanged.notify()
+            }
           }
         }
+        if (released) yield* election
       }
     }))
 

@@ -29,6 +29,8 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as EffectQueue from "effect/Queue"
+import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -47,9 +49,12 @@ import { heartbeat as heartbeatScript } from "./lifecycle/heartbeat.js"
 import { type Ended, turn as turnScript } from "./lifecycle/turn.js"
 import * as Redis from "./Redis.js"
 import * as Scheduler from "./Scheduler.js"
+import * as Command from "./wire/command.js"
 import * as Date from "./wire/date.js"
 import * as keys from "./wire/keys.js"
+import * as Result from "./wire/result.js"
 import * as WorkerHash from "./wire/worker.js"
+import { makeCurrentJob } from "./worker/currentJob.js"
 import * as Deadlines from "./worker/deadlines.js"
 import { recover as recoverScript } from "./worker/recover.js"
 import { register as registerScript, unregister as unregisterScript } from "./worker/registration.js"
@@ -123,6 +128,10 @@ export interface RunningJob {
   readonly startedAt: DateTime.Utc
   /** When its timeout interrupts it; none: never. */
   readonly deadline: Option.Option<DateTime.Utc>
+  /** 1 for the first run; each failure that was retried and each worker that died counts. */
+  readonly attempt: number
+  /** Whether it was interrupted, and goes on all the same because it does not let itself be. */
+  readonly overrunning: boolean
 }
 
 /**
@@ -162,6 +171,8 @@ export type WorkerEvent =
     }
     | { readonly _tag: "Completed" }
     | { readonly _tag: "Failed"; readonly message: string }
+    /** Stopped on demand. */
+    | { readonly _tag: "Stopped" }
     /** Put back at the front of its queue. */
     | { readonly _tag: "Released" }
     /** Interrupted, because the execution was taken away: the worker was thought dead, or the job was removed. */
@@ -210,8 +221,11 @@ interface Running {
   readonly startedAt: number
   readonly deadline: number
   fiber: Fiber.RuntimeFiber<RunJob.Outcome> | undefined
-  /** Why the worker interrupts it. */
-  interruptedFor: "timeout" | "release" | "lost" | undefined
+  /** Why the worker interrupts it, and since when. */
+  interruptedFor: "timeout" | "release" | "stop" | "lost" | undefined
+  interruptedAt: number
+  /** Whether it was said that it does not let itself be interrupted. */
+  reported: boolean
 }
 
 /** How many jobs one call claims, and how many it hands in, at most: it blocks Redis for a few milliseconds. */
@@ -221,6 +235,8 @@ const callsInFlight = 2
 /** Changes that others can see are told at most this often. */
 const betweenBeats = 1000
 const firstBackOff = 100
+/** How often a suspended worker looks whether it still is. */
+const pausedMillis = 1000
 const longestBackOff = 5000
 /** How connecting is tried again; that Redis is away is told by the heartbeat. */
 const untilItWorks = Schedule.union(Schedule.exponential(firstBackOff), Schedule.spaced(longestBackOff))
@@ -296,7 +312,18 @@ export const make = <Jobs extends Job.Any>(
     const recover = redis.eval(recoverScript)
     const register = redis.eval(registerScript)
     const unregister = redis.eval(unregisterScript)
-    const runJob = RunJob.make(group, yield* Effect.context<never>())
+    const runtime = yield* Effect.runtime()
+    const runJob = RunJob.make(group, yield* Effect.context<never>(), (job, jobName) =>
+      makeCurrentJob(redis, job, {
+        name: jobName,
+        worker: name,
+        startedAt: running.get(job.execution)?.startedAt ?? 0,
+        deadline: running.get(job.execution)?.deadline ?? Infinity,
+        stop: Effect.suspend(() => {
+          const self = running.get(job.execution)
+          return self === undefined ? Effect.void : interrupt(self, "stop")
+        })
+      }))
 
     const running = new Map<string, Running>()
     /** Executions that Redis still counts as ours: they run, or how they ended is not handed in yet. */
@@ -316,20 +343,31 @@ export const make = <Jobs extends Job.Any>(
     let unsure = false
     let connected = true
     let stopping = false
+    /** Whether the fleet is suspended, and which of our queues nothing may be taken of. */
+    let suspended = false
+    let pausedQueues: ReadonlySet<string> = new Set()
     let successful = 0
     let failed = 0
     let released = 0
     let workingMillis = 0
     const blocked = new Map<string, Redis.Connection>()
+    /** When a wait on the server ended with its connection: the server may not have seen its end yet. */
+    let lostWaitAt = -Infinity
 
     const pumpSignal = Signal.make()
     const quietSignal = Signal.make()
     const fullSignal = Signal.make()
     const changedSignal = Signal.make()
+    const pausedSignal = Signal.make()
     const mayWait = Effect.unsafeMakeLatch(false)
+    /** Open while Redis answers: who waits to try again goes on at once when it does. */
+    const answering = Effect.unsafeMakeLatch(true)
     const finished = yield* Deferred.make<Summary>()
     const listeners = new Set<(event: WorkerEvent) => void>()
 
+    /** Before the next try. When Redis answers somebody else the wait is over soon. */
+    const pause = (millis: number) =>
+      Effect.raceFirst(Effect.sleep(millis), Effect.zipRight(answering.await, Effect.sleep(firstBackOff)))
     const free = () => Math.min(concurrency - running.size - reserved, maxJobs - claimed - reserved)
     const emit = (event: WorkerEvent) => {
       for (const listener of listeners) listener(event)
@@ -352,6 +390,8 @@ export const make = <Jobs extends Job.Any>(
       const before = connected
       connected = error === undefined
       if (before === connected) return Effect.void
+      if (connected) answering.unsafeOpen()
+      else answering.unsafeClose()
       return log(
         error === undefined
           ? Effect.logInfo("Redis can be used again")
@@ -359,6 +399,9 @@ export const make = <Jobs extends Job.Any>(
       )
     }
 
+    /** Has said farewell: nothing may bring it back to the sets of workers. */
+    let gone = false
+    let saidSuspended = false
     let problem: string | undefined
     const onProblem = (now: string | undefined) =>
       Effect.suspend(() => {
@@ -380,22 +423,27 @@ export const make = <Jobs extends Job.Any>(
         released++
         ended.push({ ...common, _tag: "Released" })
         emit({ ...event, _tag: "Released" })
+      } else if (exit._tag === "Failure" && self.interruptedFor === "stop") {
+        failed++
+        ended.push({ ...common, _tag: "Stopped", exception: Result.encodeException(stoppedMessage) })
+        emit({ ...event, _tag: "Stopped" })
       } else {
         const outcome = exit._tag === "Success"
           ? exit.value
-          : self.interruptedFor === "timeout"
-          ? RunJob.failed(timeoutMessage(self))
-          : RunJob.failed(`the job was interrupted: ${String(exit.cause)}`)
+          : RunJob.failed(`the job was interrupted: ${String(exit.cause)}`, "")
         if (outcome._tag === "Completed") {
           successful++
           ended.push({ ...common, _tag: "Completed", returnValue: outcome.returnValue })
           emit({ ...event, _tag: "Completed" })
         } else {
+          const { error, exception, message, retry } = outcome
           failed++
-          ended.push({ ...common, _tag: "Failed", exception: outcome.exception, error: outcome.error })
-          emit({ ...event, _tag: "Failed", message: outcome.message })
+          ended.push({ ...common, _tag: "Failed", exception, error, retry })
+          emit({ ...event, _tag: "Failed", message })
         }
       }
+      // What has ended may have brought work for a worker that leaves when there is none.
+      if (burst) hungry = true
       pumpSignal.notify()
       changedSignal.notify()
       if (running.size === 0) quietSignal.notify()
@@ -404,6 +452,12 @@ export const make = <Jobs extends Job.Any>(
     const start = Effect.fnUntraced(function*(job: Claimed) {
       // A lost reply and `recover` may both bring the same execution.
       if (ours.has(job.execution)) return
+      if (stopping) {
+        // It came too late to be run here.
+        ours.add(job.execution)
+        ended.push({ _tag: "Released", queue: job.queue, id: job.id, execution: job.execution, startedAt: "" })
+        return
+      }
       ours.add(job.execution)
       claimed++
       const now = yield* Clock.currentTimeMillis
@@ -414,7 +468,9 @@ export const make = <Jobs extends Job.Any>(
         startedAt: now,
         deadline: timeout < 0 ? Infinity : now + timeout * 1000,
         fiber: undefined,
-        interruptedFor: undefined
+        interruptedFor: undefined,
+        interruptedAt: 0,
+        reported: false
       }
       running.set(job.execution, self)
       emit({
@@ -424,7 +480,7 @@ export const make = <Jobs extends Job.Any>(
         at: DateTime.unsafeMake(now),
         dueAt: job.dueAt === undefined ? Option.none() : Option.some(DateTime.unsafeMake(Math.round(job.dueAt * 1000)))
       })
-      const fiber = yield* runJob(job.data).pipe(
+      const fiber = yield* runJob.run(job).pipe(
         Effect.annotateLogs({ worker: name, queue: job.queue, jobId: job.id }),
         Effect.interruptible,
         Effect.forkDaemon
@@ -432,12 +488,25 @@ export const make = <Jobs extends Job.Any>(
       self.fiber = fiber
       if (self.interruptedFor !== undefined) yield* interrupt(self, self.interruptedFor)
       if (self.deadline < Infinity) deadlines.add(self.deadline)
-      fiber.addObserver((exit) => onEnded(self, exit, clock.unsafeCurrentTimeMillis()))
+      fiber.addObserver((exit) => {
+        if (exit._tag === "Failure" && self.interruptedFor === "timeout") {
+          // Whether it is tried again is for its definition to say, which takes an Effect.
+          const timedOut = runJob.timedOut(job, timeoutMessage(self))
+          Runtime.runFork(runtime)(timedOut).addObserver((outcome) =>
+            onEnded(self, outcome, clock.unsafeCurrentTimeMillis())
+          )
+        } else {
+          onEnded(self, exit, clock.unsafeCurrentTimeMillis())
+        }
+      })
     })
 
     const interrupt = (self: Running, reason: NonNullable<Running["interruptedFor"]>): Effect.Effect<void> =>
       Effect.withFiberRuntime((current) => {
-        self.interruptedFor ??= reason
+        if (self.interruptedFor === undefined) {
+          self.interruptedFor = reason
+          self.interruptedAt = current.currentDefaultServices.pipe(Context.get(Clock.Clock)).unsafeCurrentTimeMillis()
+        }
         self.fiber?.unsafeInterruptAsFork(current.id())
         return Effect.void
       })
@@ -499,12 +568,14 @@ export const make = <Jobs extends Job.Any>(
                 reserved -= want
                 yield* onConnection(undefined)
                 yield* onProblem(result.problem)
+                if (want > 0 || withHandovers) yield* onPaused(result.suspended, result.paused)
                 for (const one of handingIn) ours.delete(one.execution)
                 if (handovers === handoversBefore) {
                   if (want > 0) hungry = result.more
                   if (withHandovers) handedOver = false
                 }
-                for (const job of result.claimed) yield* start(job)
+                // The newest first when they go back, so that the oldest is the one at the front.
+                for (const job of stopping ? [...result.claimed].reverse() : result.claimed) yield* start(job)
                 updateWaiting()
                 const refused = handingIn.filter((_, index) => result.handedIn[index] !== true)
                 if (refused.length > 0 && !repeated) {
@@ -514,6 +585,12 @@ export const make = <Jobs extends Job.Any>(
                   ))
                 }
               })
+            }),
+            // A defect must not keep what was handed in, nor the slots.
+            Effect.catchAllDefect((defect) => {
+              ended = [...handingIn.filter((one) => ours.has(one.execution)), ...ended]
+              unsure = true
+              return Effect.die(defect)
             })
           )
       })
@@ -534,12 +611,14 @@ export const make = <Jobs extends Job.Any>(
     const pumpOnce = Effect.suspend((): Effect.Effect<void, Redis.RedisError> => {
       if (unsure && reserved === 0) return takeUp
       const slots = free()
-      const wants = !stopping && !unsure && (hungry || handedOver) && slots > 0
+      const wants = !stopping && !suspended && !unsure && (hungry || handedOver) && slots > 0
       const want = wants ? Math.min(callSize, callsInFlight > 1 ? Math.ceil(slots / 2) : slots) : 0
-      const givesBack = handedOver && !stopping && slots <= 0 && reserved === 0
+      const givesBack = handedOver && !stopping && (slots <= 0 || suspended) && reserved === 0
       if (want > 0 || ended.length > 0 || givesBack) return call(want)
       if (reserved === 0 && running.size === 0 && !unsure) {
-        if ((burst && !hungry && !handedOver) || claimed >= maxJobs) Deferred.unsafeDone(finished, Effect.sync(summary))
+        if ((burst && !hungry && !handedOver) || claimed >= maxJobs) {
+          Deferred.unsafeDone(finished, Effect.sync(summary))
+        }
       }
       return pumpSignal.wait
     })
@@ -551,7 +630,7 @@ export const make = <Jobs extends Job.Any>(
         if (worked) {
           backOff = firstBackOff
         } else {
-          yield* Effect.sleep(backOff)
+          yield* pause(backOff)
           backOff = Math.min(longestBackOff, backOff * 2)
         }
       }
@@ -575,21 +654,25 @@ export const make = <Jobs extends Job.Any>(
         let backOff = firstBackOff
         while (true) {
           yield* mayWait.await
+          if (pausedQueues.has(queue)) {
+            yield* Effect.sleep(pausedMillis)
+            continue
+          }
           blocked.set(queue, connection)
           const moved = yield* Effect.either(Effect.ensuring(move, Effect.sync(() => blocked.delete(queue))))
-          // After a lost reply something may have been moved without our knowing.
-          if (moved._tag === "Left" || moved.right !== null) {
-            handovers++
-            handedOver = true
-            hungry = true
-            updateWaiting()
-            pumpSignal.notify()
-          }
+          // Something may have been moved without our knowing: by a command whose reply was lost, or whose connection
+          // was lost so that the server has not seen its end yet.
+          handovers++
+          handedOver = true
+          hungry = true
+          updateWaiting()
+          pumpSignal.notify()
           if (moved._tag === "Right") {
             backOff = firstBackOff
           } else {
+            lostWaitAt = yield* Clock.currentTimeMillis
             yield* onConnection(moved.left)
-            yield* Effect.sleep(backOff)
+            yield* pause(backOff)
             backOff = Math.min(longestBackOff, backOff * 2)
           }
         }
@@ -606,10 +689,12 @@ export const make = <Jobs extends Job.Any>(
       }
     }))
 
-    /** When a heartbeat last told that what runs here is alive. */
-    let confirmedAt = bornAt
+    /** When a heartbeat last told that what runs here is alive, and since when it has done so without a gap. */
+    let confirmedAt = -Infinity
+    let steadySince = bornAt
     const beat = (withExecutions: boolean) =>
       Effect.gen(function*() {
+        if (gone) return
         const now = yield* Clock.currentTimeMillis
         const alive = withExecutions ? [...running.values()] : []
         // What has ended stays ours until it is handed in.
@@ -625,7 +710,7 @@ export const make = <Jobs extends Job.Any>(
           birth,
           state: [
             "state",
-            running.size > 0 ? "busy" : "idle",
+            running.size > 0 ? "busy" : saidSuspended ? "suspended" : "idle",
             "successful_job_count",
             String(successful),
             "failed_job_count",
@@ -646,9 +731,18 @@ export const make = <Jobs extends Job.Any>(
             ...unreported
           ]
         })
-        if (withExecutions) confirmedAt = now
+        if (withExecutions) {
+          if (now - confirmedAt >= 3 * heartbeatMillis) steadySince = now
+          confirmedAt = now
+        }
         yield* onConnection(undefined)
         for (const [index, self] of alive.entries()) {
+          if (self.interruptedFor !== undefined && !self.reported && now - self.interruptedAt >= heartbeatMillis) {
+            self.reported = true
+            yield* log(Effect.logWarning(
+              `job ${self.job.id} does not let itself be interrupted (${self.interruptedFor}) and holds its slot`
+            ))
+          }
           if (isCurrent[index] !== true && running.get(self.job.execution) === self) {
             yield* log(Effect.logWarning(`job ${self.job.id} was taken away from this worker, interrupting it`))
             yield* interrupt(self, "lost")
@@ -660,48 +754,112 @@ export const make = <Jobs extends Job.Any>(
     const beating = Effect.gen(function*() {
       let last = yield* Clock.currentTimeMillis
       while (true) {
-        const left = last + heartbeatMillis - (yield* Clock.currentTimeMillis)
+        // The clock may have been set back meanwhile.
+        const left = Math.min(heartbeatMillis, last + heartbeatMillis - (yield* Clock.currentTimeMillis))
         if (left > 0) yield* Effect.raceFirst(Effect.sleep(left), changedSignal.wait)
         const now = yield* Clock.currentTimeMillis
-        const full = now - last >= heartbeatMillis
+        const full = now - last >= heartbeatMillis || now < last
         if (full) last = now
         yield* beat(full)
         if (!full) yield* Effect.sleep(betweenBeats)
       }
     })
 
-    /** Looks for jobs whose worker is dead. */
+    /**
+     * Looks for jobs whose worker is dead. After an absence of Redis everything looks abandoned until its worker has told
+     * that it is alive, so this worker waits until all others have had the time to.
+     */
     const maintenance = Effect.gen(function*() {
-      const now = yield* Clock.currentTimeMillis
-      // After an absence of Redis or of this process its own jobs look abandoned until the next beat.
-      if (now - confirmedAt >= 2 * heartbeatMillis) return
-      const abandoned = yield* abandon({
-        worker: name,
-        queues,
-        now: Date.seconds(now),
-        nowDate: Date.encode(now),
-        intervalMillis: Math.max(1, Math.floor(heartbeatMillis * 0.9)),
-        maxAbandons,
-        limit: 100,
-        forgetSeconds: blockSeconds + 600
-      })
-      for (const one of abandoned) {
-        yield* log(Effect.logWarning(
-          `worker ${one.worker} died while it ran job ${one.id} (${one.times} times by now): ${
-            one.outcome === "queued" ? `back to the front of queue ${one.queue}` : "failed"
-          }`
-        ))
+      let more = true
+      while (more) {
+        const now = yield* Clock.currentTimeMillis
+        if (now - confirmedAt >= 2 * heartbeatMillis || now - steadySince < aliveSeconds * 1000) return
+        const found = yield* abandon({
+          worker: name,
+          queues,
+          now: Date.seconds(now),
+          nowDate: Date.encode(now),
+          intervalMillis: Math.max(1, Math.floor(heartbeatMillis * 0.9)),
+          maxAbandons,
+          limit: 100,
+          forgetSeconds: blockSeconds + 600
+        })
+        for (const one of found.abandoned) {
+          yield* log(Effect.logWarning(
+            `worker ${one.worker} died while it ran job ${one.id} (${one.times} times by now): ${
+              one.outcome === "queued" ? `back to the front of queue ${one.queue}` : "failed"
+            }`
+          ))
+        }
+        more = found.more
       }
     }).pipe(Effect.catchAll(onConnection))
+
+    const onPaused = (all: boolean, names: ReadonlyArray<string>) =>
+      Effect.suspend(() => {
+        suspended = all
+        pausedQueues = new Set(names)
+        if (names.length > 0) pausedSignal.notify()
+        if (saidSuspended === all) return Effect.void
+        saidSuspended = all
+        return log(all ? Effect.logInfo("suspended, taking no jobs") : Effect.logInfo("resumed"))
+      })
+
+    /** While the fleet or a queue of ours is suspended, looks now and then whether it still is. */
+    const resuming = Effect.forever(Effect.gen(function*() {
+      yield* pausedSignal.wait
+      yield* Effect.sleep(pausedMillis)
+      suspended = false
+      hungry = true
+      updateWaiting()
+      pumpSignal.notify()
+    }))
+
+    /** What others tell this worker, as RQ's tools do. Nothing is stored: what is sent while nobody listens is lost. */
+    const obeying = Effect.scoped(Effect.gen(function*() {
+      const messages = yield* Effect.retry(redis.subscribe(keys.workerChannel(name)), {
+        schedule: untilItWorks,
+        while: (error) => error.isTransient
+      })
+      while (true) {
+        const { message } = yield* EffectQueue.take(messages)
+        const command = Command.decode(message)
+        switch (command?.command) {
+          case "stop-job":
+          case "stop-execution": {
+            for (const self of running.values()) {
+              const isMeant = self.job.id === command.jobId &&
+                (command.executionId === undefined || command.executionId === self.job.execution)
+              if (isMeant) yield* interrupt(self, "stop")
+            }
+            break
+          }
+          case "shutdown": {
+            yield* log(Effect.logInfo("told to shut down"))
+            yield* Effect.forkDaemon(Effect.zipRight(stopOnce, Deferred.sync(finished, summary)))
+            break
+          }
+          case undefined:
+            yield* log(Effect.logWarning(`can't obey ${JSON.stringify(message)}`))
+        }
+      }
+    }))
 
     const awaitQuiet = Effect.gen(function*() {
       while (running.size > 0) yield* quietSignal.wait
     })
 
-    /** Stops as the head of this module describes. The pumps still run and hand in what ends meanwhile. */
-    const stop = Effect.gen(function*() {
+    /** Takes no more, and waits for what was on its way when it said so. */
+    const takeNoMore = Effect.gen(function*() {
       stopping = true
       updateWaiting()
+      const isOnItsWay = () => reserved > 0
+      while (isOnItsWay()) yield* Effect.sleep(10)
+    })
+
+    /** Stops as the head of this module describes. The pumps still run and hand in what ends meanwhile. */
+    const stop = Effect.gen(function*() {
+      yield* Effect.timeoutOption(takeNoMore, farewellMillis)
       if (running.size > 0) {
         yield* log(Effect.logInfo(`stopping, ${running.size} running jobs may go on for ${graceMillis} ms`))
         yield* Effect.raceFirst(awaitQuiet, Effect.sleep(graceMillis))
@@ -726,17 +884,18 @@ export const make = <Jobs extends Job.Any>(
           if (ended.length > 0) yield* call(0)
           else yield* Effect.sleep(10)
         }
-        // What a call claimed whose reply came after the stop, or never, goes back as well.
-        const held = yield* recover({ executionPrefix, queues })
-        ended = held.reverse().map((job) => ({
-          _tag: "Released",
-          queue: job.queue,
-          id: job.id,
-          execution: job.execution,
-          startedAt: ""
-        }))
+        // What a call claimed whose reply never came goes back as well.
+        for (const job of (yield* recover({ executionPrefix, queues })).reverse()) yield* start(job)
         while (ended.length > 0) yield* call(0)
-        yield* unregister({ worker: name, queues, nowDate: Date.encode(yield* Clock.currentTimeMillis) })
+        const now = yield* Clock.currentTimeMillis
+        gone = true
+        yield* unregister({
+          worker: name,
+          queues,
+          now: Date.seconds(now),
+          nowDate: Date.encode(now),
+          mayStillCome: now - lostWaitAt <= blockSeconds * 1000
+        })
       })
       const said = yield* farewell.pipe(
         Effect.retry(Schedule.spaced(firstBackOff)),
@@ -767,7 +926,10 @@ export const make = <Jobs extends Job.Any>(
     })
     yield* forkSupervised("the worker's deadlines", deadlines.sweep)
     yield* forkSupervised("the worker's heartbeat", beating)
-    yield* Effect.addFinalizer(() => detached(stop))
+    yield* forkSupervised("the worker's commands", obeying)
+    yield* forkSupervised("the worker's resuming", resuming)
+    const stopOnce = yield* Effect.cached(detached(stop))
+    yield* Effect.addFinalizer(() => stopOnce)
     yield* forkSupervised("the worker's maintenance", Effect.repeat(maintenance, Schedule.spaced(heartbeatMillis)))
     if (!burst) {
       yield* forkSupervised("the worker's unblocking", unblock)
@@ -784,12 +946,14 @@ export const make = <Jobs extends Job.Any>(
         queues,
         state: stopping ? "stopping" : running.size > 0 ? "busy" : "idle",
         connected,
-        running: [...running.values()].map(({ deadline, job, startedAt }) => ({
+        running: [...running.values()].map(({ deadline, interruptedFor, job, startedAt }) => ({
           id: job.id,
           queue: job.queue,
           executionId: job.execution,
           startedAt: DateTime.unsafeMake(startedAt),
-          deadline: deadline === Infinity ? Option.none() : Option.some(DateTime.unsafeMake(deadline))
+          deadline: deadline === Infinity ? Option.none() : Option.some(DateTime.unsafeMake(deadline)),
+          attempt: job.attempt,
+          overrunning: interruptedFor !== undefined
         })),
         successful,
         failed
@@ -813,6 +977,9 @@ export const make = <Jobs extends Job.Any>(
 
 /** RQ's default, in seconds. */
 const defaultTimeout = 180
+
+/** RQ's text. */
+const stoppedMessage = "Job stopped by user, work-horse terminated."
 
 const timeoutMessage = (self: Running): string =>
   `JobTimeoutException: Task exceeded maximum timeout value (${(self.deadline - self.startedAt) / 1000} seconds)`

@@ -3,7 +3,6 @@
  *
  * @internal
  */
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -25,7 +24,6 @@ export const supervised = (name: string, effect: Effect.Effect<unknown, unknown>
     while (true) {
       const started = yield* Clock.currentTimeMillis
       const exit = yield* Effect.exit(effect)
-      if (exit._tag === "Failure" && Cause.isInterruptedOnly(exit.cause)) return yield* Effect.interrupt
       if ((yield* Clock.currentTimeMillis) - started >= quiet) failures = 0
       const jitter = yield* Random.nextRange(0.8, 1.2)
       const delay = Math.min(longestDelay, firstDelay * 2 ** failures++) * jitter

@@ -109,14 +109,14 @@ local abandoned = {}
 local function abandonOne(queue, member)
   local id, execution = string.match(member, "^(.*):([^:]*)$")
   if not id or string.sub(execution, 13, 13) ~= "8" then return false end
-  local job = takeOut(queue, id, execution, "worker_name", "abandon_count", "failure_ttl", "retries_left")
+  local job = takeOut(nil, queue, id, execution, "abandon_count", "failure_ttl", "retries_left")
   if not job then return true end
   local dead, times = job[2] or "", (tonumber(job[3] or "") or 0) + 1
   redis.call("HSET", JOB .. id, "abandon_count", times)
   local outcome = "queued"
   local ttl, left = lifetime(job[4], ${defaultFailureTtl}), tonumber(job[5] or "")
-  local text = "AbandonedJobError: worker " .. dead .. " died while it ran this job, which has happened " .. times ..
-    " times (found at " .. NOW_DATE .. ")"
+  local text = "AbandonedJobError, at " .. NOW_DATE .. ": worker " .. dead ..
+    " died while it ran this job, which has happened " .. times .. " times"
   WORKER = dead
   -- A job with retries spends one of them, any other runs again as often as the worker's options say.
   if left and left > 0 or not left and times <= maxAbandons then
@@ -133,23 +133,29 @@ local function abandonOne(queue, member)
 end
 
 -- Takes out at most \`limit\` executions, passing over those that are left to Python, of which any number may be in front.
+-- True when there may be more.
 local function abandonExpired(queue)
   local offset, taken = 0, 0
   while taken < limit and offset < ${mostPassedOver} do
     local expired = attempt("ZRANGEBYSCORE", STARTED .. queue, "-inf", "(" .. NOW_TEXT, "LIMIT", offset, limit)
-    if not expired then return end
+    if not expired then return false end
     for j = 1, #expired do
       if taken < limit and abandonOne(queue, expired[j]) then taken = taken + 1 else offset = offset + 1 end
     end
-    if #expired < limit then return end
+    if #expired < limit then return false end
   end
+  return true
 end
 
+local more = 0
 for i = 8, #ARGV do
   local queue = ARGV[i]
   local usable = holdsListOrNothing(QUEUE .. queue)
   if usable and redis.call("SET", MAINTENANCE .. queue, WORKER, "PX", interval, "NX") then
-    abandonExpired(queue)
+    if abandonExpired(queue) then
+      more = 1
+      redis.call("DEL", MAINTENANCE .. queue)
+    end
     expire(FINISHED .. queue)
     expire(FAILED .. queue)
     local dead = redis.call("ZRANGEBYSCORE", HANDOVERS .. queue, "-inf", "(" .. NOW_TEXT, "WITHSCORES", "LIMIT", 0, limit)
@@ -160,11 +166,14 @@ for i = 8, #ARGV do
     end
   end
 end
-return abandoned
+return { abandoned, more }
 `,
     result: (
-      rows: ReadonlyArray<readonly [string, string, string, number, "queued" | "failed"]>
-    ): ReadonlyArray<Abandoned> =>
-      rows.map(([queue, id, worker, times, outcome]) => ({ queue, id, worker, times, outcome }))
+      [rows, more]: readonly [ReadonlyArray<readonly [string, string, string, number, "queued" | "failed"]>, number]
+    ): { readonly abandoned: ReadonlyArray<Abandoned>; readonly more: boolean } => ({
+      abandoned: rows.map(([queue, id, worker, times, outcome]) => ({ queue, id, worker, times, outcome })),
+      /** Whether a slice was full: the caller goes on at once. */
+      more: more === 1
+    })
   }
 )

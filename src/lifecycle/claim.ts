@@ -44,6 +44,9 @@ const text = (bytes: Uint8Array | null): string | undefined =>
 
 const decoder = new TextDecoder()
 
+/** The latest instant that JavaScript has, in seconds since 1970. */
+const latestInstant = 8_640_000_000_000
+
 export const readClaimed = (row: ClaimedRow): Claimed => {
   const timeout = Number(text(row[4]))
   const dueAt = Number(text(row[6]))
@@ -54,7 +57,7 @@ export const readClaimed = (row: ClaimedRow): Claimed => {
     data: row[3] ?? new Uint8Array(),
     timeout: Number.isFinite(timeout) ? timeout : undefined,
     enqueuedAt: text(row[5]),
-    dueAt: Number.isFinite(dueAt) ? dueAt : undefined,
+    dueAt: Math.abs(dueAt) <= latestInstant ? dueAt : undefined,
     attempt: 1 + (Number(text(row[7])) || 0) + (Number(text(row[8])) || 0)
   }
 }

@@ -16,24 +16,24 @@ const awaitedTtl = 60
 
 export const luaComplete = `
 local function complete(queue, id, execution, startedAt, value)
-  local job = takeOut(queue, id, execution, "result_ttl", "awaited", "repeats_left", "repeat_intervals", "repeat_count")
+  local job = takeOut(WORKER, queue, id, execution, "result_ttl", "awaited", "repeats_left", "repeat_intervals", "repeat_count")
   if not job then return 0 end
-  local key, ttl = JOB .. id, lifetime(job[2], ${defaultResultTtl})
-  local repeats = tonumber(job[4] or "") or 0
-  if value ~= "" or job[3] == "1" then
+  local key, ttl = JOB .. id, lifetime(job[3], ${defaultResultTtl})
+  local repeats = tonumber(job[5] or "") or 0
+  if value ~= "" or job[4] == "1" then
     if ttl ~= 0 then
       addResult(id, 1, execution, startedAt, repeats > 0 and -1 or ttl, "return_value", value)
-    elseif job[3] == "1" then
+    elseif job[4] == "1" then
       addResult(id, 1, execution, startedAt, ${awaitedTtl}, "return_value", value)
     end
   end
   if repeats > 0 then
-    local count = (tonumber(job[6] or "") or 0) + 1
+    local count = (tonumber(job[7] or "") or 0) + 1
     redis.call("HSET", key, "ended_at", NOW_DATE, "repeats_left", repeats - 1, "repeat_count", count)
-    runAgain(queue, id, NOW + intervalAt(readIntervals(job[5]), count), false)
+    runAgain(queue, id, NOW + intervalAt(readIntervals(job[6]), count), false)
   elseif ttl == 0 then
     redis.call("DEL", key)
-    if job[3] ~= "1" then redis.call("DEL", RESULTS .. id) end
+    if job[4] ~= "1" then redis.call("DEL", RESULTS .. id) end
   else
     redis.call("HSET", key, "status", "finished", "ended_at", NOW_DATE)
     if ttl > 0 then redis.call("EXPIRE", key, ttl) end

@@ -58,12 +58,13 @@ local function holdsListOrNothing(key)
   return false
 end
 
--- Takes the execution out. Returns the wanted fields of its job, or nil when it is not the current one any more.
-local function takeOut(queue, id, execution, ...)
+-- Takes the execution out. Returns status, worker and the wanted fields of its job, or nil when it is not the current one
+-- any more: it was taken out before, or the job is somewhere else by now, or another worker than \`owner\` runs it.
+local function takeOut(owner, queue, id, execution, ...)
   if redis.call("ZREM", STARTED .. queue, id .. ":" .. execution) == 0 then return nil end
   redis.call("DEL", EXECUTIONS .. id, EXECUTION .. id .. ":" .. execution)
-  local job = redis.pcall("HMGET", JOB .. id, "status", ...)
-  if job[1] ~= "started" then return nil end
+  local job = redis.pcall("HMGET", JOB .. id, "status", "worker_name", ...)
+  if job[1] ~= "started" or owner and job[2] ~= owner then return nil end
   return job
 end
 
@@ -71,6 +72,8 @@ end
 local function lifetime(text, default)
   local seconds = tonumber(text or "")
   if not seconds then return default end
+  -- Redis refuses to expire what would live for longer than its clock can count
+  if seconds < 0 or seconds > 1e11 then return -1 end
   return math.floor(seconds)
 end
 `

@@ -29,26 +29,26 @@ end
 
 -- \`retry\` is what the worker says: empty for what the job says, "never", or the delay in seconds.
 local function fail(queue, id, execution, startedAt, exception, typedError, retry)
-  local job = takeOut(queue, id, execution, "failure_ttl", "retries_left", "retry_intervals",
+  local job = takeOut(WORKER, queue, id, execution, "failure_ttl", "retries_left", "retry_intervals",
     "enqueue_at_front_on_retry", "failed_attempts")
   if not job then return 0 end
-  local ttl, left = lifetime(job[2], ${defaultFailureTtl}), tonumber(job[3] or "")
+  local ttl, left = lifetime(job[3], ${defaultFailureTtl}), tonumber(job[4] or "")
   local again = retry ~= "never" and (left and left > 0 or not left and retry ~= "")
   if not again then
     toFailed(queue, id, execution, startedAt, ttl, exception, typedError, "failed")
     return 1
   end
-  local key, failures = JOB .. id, (tonumber(job[6] or "") or 0) + 1
+  local key, failures = JOB .. id, (tonumber(job[7] or "") or 0) + 1
   addResult(id, 4, execution, startedAt, ttl == 0 and 60 or ttl, "exc_string", exception, "error", typedError)
   redis.call("HSET", key, "ended_at", NOW_DATE, "failed_attempts", failures)
   local delay = tonumber(retry)
   if left then
     redis.call("HSET", key, "retries_left", left - 1)
     -- counted from the end, as RQ does: the first of fewer intervals than retries stands for those before it
-    local intervals = readIntervals(job[4])
+    local intervals = readIntervals(job[5])
     delay = delay or intervalAt(intervals, #intervals - left + 1)
   end
-  runAgain(queue, id, NOW + (delay or 0), job[5] == "1")
+  runAgain(queue, id, NOW + (delay or 0), job[6] == "1")
   return 1
 end
 `

@@ -96,8 +96,8 @@ for i = at, #ARGV, 4 do
   local queue, id, execution, startedAt = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local started, job = STARTED .. queue, JOB .. id
   -- pcall: a foreign key under the name of one job must not cost the others their beat
-  local status = redis.call("ZSCORE", started, id .. ":" .. execution) and redis.pcall("HGET", job, "status")
-  if status == "started" then
+  local fields = redis.call("ZSCORE", started, id .. ":" .. execution) and redis.pcall("HMGET", job, "status", "worker_name")
+  if fields and fields[1] == "started" and fields[2] == worker then
     redis.call("ZADD", started, "XX", aliveUntil, id .. ":" .. execution)
     redis.call("HSET", job, "last_heartbeat", nowDate)
     local hash, all = EXECUTION .. id .. ":" .. execution, EXECUTIONS .. id
@@ -107,6 +107,8 @@ for i = at, #ARGV, 4 do
     redis.call("EXPIRE", all, alive + 60)
     isCurrent[#isCurrent + 1] = 1
   else
+    -- Python's cancel and delete leave our member behind
+    redis.call("ZREM", started, id .. ":" .. execution)
     isCurrent[#isCurrent + 1] = 0
   end
 end

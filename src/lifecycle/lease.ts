@@ -7,14 +7,21 @@
 import * as Redis from "../Redis.js"
 
 export const luaLease = `
+-- pcall: a foreign type under the name of one lock must not stop the others; it counts as held by somebody
+local function holderOf(key)
+  local holder = redis.pcall("GET", key)
+  if type(holder) == "table" then return "a foreign " .. redis.call("TYPE", key)["ok"] end
+  return holder
+end
+
 local function holdsLease(key, token)
-  return redis.call("GET", key) == token
+  return holderOf(key) == token
 end
 
 -- True when the lease is the token's now; else false, who holds it, and in how many milliseconds it lapses.
 local function takeLease(key, token, millis)
   if redis.call("SET", key, token, "PX", millis, "NX") then return true end
-  local holder = redis.call("GET", key)
+  local holder = holderOf(key)
   if holder == token then
     redis.call("PEXPIRE", key, millis)
     return true

@@ -128,7 +128,7 @@ local function promoteDue(scheduled, queue, skip)
     if job[1] == "scheduled" then
       redis.call("HSET", key, "status", "queued", "enqueued_at", nowDate, "due_at", due[i + 1])
       local ttl = tonumber(job[3] or "")
-      if ttl and ttl >= 1 then redis.call("EXPIRE", key, math.floor(ttl)) end
+      if ttl and ttl >= 1 and ttl < 1e11 then redis.call("EXPIRE", key, math.floor(ttl)) end
       if job[2] == "1" or (job[4] == "1" and job[5] and job[5] ~= "") then
         redis.call("LPUSH", queue, id)
       else

@@ -13,7 +13,7 @@ local function toQueued(queue, id)
 end
 
 local function release(queue, id, execution)
-  if not holdsListOrNothing(QUEUE .. queue) or not takeOut(queue, id, execution) then return 0 end
+  if not holdsListOrNothing(QUEUE .. queue) or not takeOut(WORKER, queue, id, execution) then return 0 end
   toQueued(queue, id)
   return 1
 end

@@ -27,8 +27,10 @@ for i = 2, #ARGV do
   for j = 1, #members do
     local id, execution = string.match(members[j], "^(.*):([^:]*)$")
     if id and string.sub(execution, 1, #prefix) == prefix then
-      local job = redis.pcall("HMGET", KEYS[2] .. id, ${luaClaimedFields})
-      if not job.err then mine[#mine + 1] = { queue, id, execution, job[1], job[2], job[3], job[4], job[5], job[6] } end
+      local job = redis.pcall("HMGET", KEYS[2] .. id, "status", ${luaClaimedFields})
+      if job[1] == "started" then
+        mine[#mine + 1] = { queue, id, execution, job[2], job[3], job[4], job[5], job[6], job[7] }
+      end
     end
   end
 end

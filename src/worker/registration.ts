@@ -60,7 +60,14 @@ return 1
 
 /** Leaves the sets, gives back what was handed over and not started, and keeps the hash for a minute. */
 export const unregister = Redis.script(
-  (params: { readonly worker: string; readonly queues: ReadonlyArray<string>; readonly nowDate: string }) => [
+  (params: {
+    readonly worker: string
+    readonly queues: ReadonlyArray<string>
+    readonly now: string
+    readonly nowDate: string
+    /** Whether the server may still move something into the handover lists. */
+    readonly mayStillCome: boolean
+  }) => [
     keys.worker(params.worker),
     keys.workers,
     keys.family.workers,
@@ -69,24 +76,31 @@ export const unregister = Redis.script(
     keys.family.queue,
     keys.worker(params.worker),
     params.worker,
+    params.now,
     params.nowDate,
+    params.mayStillCome ? 1 : 0,
     ...params.queues
   ],
   {
     name: "unregister-worker",
     numberOfKeys: 6,
     lua: `
-local key, member, worker, nowDate = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local key, member, worker, now, nowDate = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 redis.call("SREM", KEYS[2], member)
-for i = 4, #ARGV do
+for i = 6, #ARGV do
   local queue = ARGV[i]
   redis.call("SREM", KEYS[3] .. queue, member)
   local moved
   repeat
     moved = redis.pcall("LMOVE", KEYS[5] .. queue .. ":" .. worker, KEYS[6] .. queue, "RIGHT", "LEFT")
   until not moved or type(moved) == "table"
-  -- what can't be given back, because the key of the queue holds something else, is left to maintenance
-  if not moved then redis.call("ZREM", KEYS[4] .. queue, worker) end
+  -- What can't be given back, because the key of the queue holds something else, and what may still come, is left to
+  -- maintenance.
+  if moved or ARGV[5] == "1" then
+    redis.call("ZADD", KEYS[4] .. queue, now, worker)
+  else
+    redis.call("ZREM", KEYS[4] .. queue, worker)
+  end
 end
 if redis.call("EXISTS", key) == 1 then
   redis.call("HSET", key, "death", nowDate, "state", "idle")
