@@ -93,6 +93,14 @@ export interface JobRecord {
   readonly atFront: boolean
   /** How often a worker died while it ran this job. */
   readonly abandoned: number
+  /** How often it failed and was tried again. */
+  readonly failedAttempts: number
+  /** How often it may be tried again; none: no retries were asked for. */
+  readonly retriesLeft: Option.Option<number>
+  /** How often it will run again after success; none: no repetitions were asked for. */
+  readonly repeatsLeft: Option.Option<number>
+  /** Ids of the jobs that it waits, or waited, for. */
+  readonly dependsOn: ReadonlyArray<string>
   /** How the last run ended, while that is kept. A run without a result leaves no outcome. */
   readonly outcome: Option.Option<Outcome>
 }

@@ -3,26 +3,36 @@
  *
  * @since 0.1.0
  */
-import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
-import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { WallClock, When } from "./internal/when.js"
 import type * as Job from "./Job.js"
 import type * as JobRecord from "./JobRecord.js"
-import { enqueue as enqueueScript } from "./lifecycle/enqueue.js"
-import { schedule as scheduleScript } from "./lifecycle/schedule.js"
-import { type Due, type Options, prepare, type Prepared, type Request as AnyRequest } from "./queue/prepare.js"
+import * as Awaiting from "./queue/awaiting.js"
+import type { AwaitTimeout, JobExists, JobFailed, JobMissing } from "./queue/errors.js"
+import * as Manage from "./queue/manage.js"
+import {
+  type Dependency,
+  type Due,
+  type Options,
+  prepare,
+  type RepeatOptions,
+  type Request as AnyRequest
+} from "./queue/prepare.js"
 import { read as readScript } from "./queue/read.js"
 import { fromRaw } from "./queue/record.js"
+import { awaitResult, history, readResult } from "./queue/results.js"
+import * as Submit from "./queue/submit.js"
 import * as Redis from "./Redis.js"
+import type { RetryOptions } from "./Retry.js"
 import type { WireError } from "./wire/error.js"
 import * as keys from "./wire/keys.js"
 
@@ -65,6 +75,29 @@ export interface EnqueueOptions extends Job.Defaults {
   readonly description?: string | undefined
   /** Anything that JSON can hold, kept with the job. */
   readonly meta?: Readonly<Record<string, unknown>> | undefined
+  /** How often the job runs again when it fails. Default: what the definition says. */
+  readonly retry?: RetryOptions | undefined
+  /**
+   * How often the job runs again after it succeeded, and after which pauses, in the order given; the last one stands for
+   * all that follow. One run never overlaps the next. Default: not at all.
+   */
+  readonly repeat?: RepeatOptions | undefined
+  /**
+   * Jobs that must have finished before this one is queued. A job that is gone counts as finished. Can't be combined with
+   * a time.
+   */
+  readonly dependsOn?: Dependency | ReadonlyArray<Dependency> | undefined
+  /** Whether a job that it waits for may also have failed, or have been stopped or canceled. Default: false. */
+  readonly allowFailure?: boolean | undefined
+  /**
+   * What to do when there is a job of this `jobId` that has not ended: fail with `JobExists` (`"refuse"`), leave it and
+   * answer `"exists"` (`"keep"`), or replace its payload, options and time while it has not been started (`"replace"`,
+   * which makes a debounce together with `enqueueIn`). A job that has ended makes way for the new one. Default: any job
+   * of this id is left as it is for as long as it is kept, also after its end.
+   */
+  readonly unique?: "refuse" | "keep" | "replace" | undefined
+  /** For how long from now no other job of this `jobId` is accepted once this one has ended. */
+  readonly uniqueFor?: Duration.DurationInput | undefined
 }
 
 /**
@@ -79,10 +112,11 @@ export interface JobRef {
   readonly name: string
   readonly queue: string
   /**
-   * What the call did: `"exists"` says that there was a job of this id already, which was left as it is. So a call with
-   * a `jobId` can be repeated and counts once.
+   * What the call did: queued it, scheduled it, left it to wait for other jobs (`"deferred"`), or replaced one that had
+   * not been started. `"exists"` says that there was a job of this id already, which was left as it is: so a call with a
+   * `jobId` can be repeated and counts once.
    */
-  readonly outcome: "enqueued" | "scheduled" | "exists"
+  readonly outcome: "enqueued" | "scheduled" | "deferred" | "replaced" | "exists"
   /** When it is due, of a job for later. */
   readonly dueAt: Option.Option<DateTime.Utc>
 }
@@ -110,17 +144,76 @@ export interface Page {
   readonly limit?: number | undefined
 }
 
+export {
+  /**
+   * A job has not ended in the time given.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  AwaitTimeout,
+  /**
+   * There is a job of this id that has not ended, and `unique: "refuse"` was asked for.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  JobExists,
+  /**
+   * A job failed in a way that its definition has no typed error for: a defect, a timeout, a dead worker, a stop, or
+   * anything that a Python handler raised. `message` is the text that is kept with the job.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  JobFailed,
+  /**
+   * There is no job of this id, or it is not kept any more.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  JobMissing
+} from "./queue/errors.js"
+
 /**
- * A job failed in a way that its definition has no typed error for: a defect, a timeout, a dead worker, or anything
- * that a Python handler raised. `message` is the text that is kept with the job.
+ * What became of a job that was to be canceled or stopped.
+ *
+ * - `"canceled"`: it had not been started, and never will be.
+ * - `"stopping"`: it runs, and its worker was told to interrupt it.
+ * - `"stopped"`: its worker has interrupted it (only when asked to wait).
+ * - `"ended"`: it had ended already, or ended meanwhile by itself.
+ * - `"waiting"`: it was to be stopped, but has not been started.
+ * - `"missing"`: there is no such job.
  *
  * @since 0.1.0
- * @category errors
+ * @category models
  */
-export class JobFailed extends Schema.TaggedError<JobFailed>("effect-rq/Queue/JobFailed")("JobFailed", {
-  jobId: Schema.String,
-  message: Schema.String
-}) {}
+export interface CancelOutcome {
+  readonly id: string
+  readonly outcome: "canceled" | "stopping" | "stopped" | "ended" | "waiting" | "missing"
+}
+
+/**
+ * Whether a job was changed, and what its status was before; no status when there is no such job.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Changed {
+  readonly id: string
+  readonly changed: boolean
+  readonly status: Option.Option<JobRecord.Status>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface StopOptions {
+  /** For how long to wait until the worker of a started job has interrupted it. Default: not at all. */
+  readonly wait?: Duration.DurationInput | undefined
+}
 
 type PayloadAndOptions<J extends Job.Any, O> = {} extends Job.PayloadInput<J> ?
   [payload?: Job.PayloadInput<J>, options?: O]
@@ -161,7 +254,7 @@ export interface QueueService {
   readonly enqueue: <J extends Job.Any>(
     job: J,
     ...rest: PayloadAndOptions<J, EnqueueOptions>
-  ) => Effect.Effect<JobRef, Job.InvalidJobError | Redis.RedisError, Job.PayloadContext<J>>
+  ) => Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError, Job.PayloadContext<J>>
   /**
    * Schedules a job for a point in time, kept to the millisecond. A time in the past is due at once. The job waits in
    * the scheduled registry, not in the queue, until a scheduler promotes it.
@@ -170,13 +263,13 @@ export interface QueueService {
     when: When,
     job: J,
     ...rest: PayloadAndOptions<J, EnqueueOptions>
-  ) => Effect.Effect<JobRef, Job.InvalidJobError | Redis.RedisError, Job.PayloadContext<J>>
+  ) => Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError, Job.PayloadContext<J>>
   /** Schedules a job for after a delay, as `enqueueAt` does. */
   readonly enqueueIn: <J extends Job.Any>(
     delay: Duration.DurationInput,
     job: J,
     ...rest: PayloadAndOptions<J, EnqueueOptions>
-  ) => Effect.Effect<JobRef, Job.InvalidJobError | Redis.RedisError, Job.PayloadContext<J>>
+  ) => Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError, Job.PayloadContext<J>>
   /**
    * Queues and schedules many jobs, of any definitions and queues, in calls of 250. All of them are checked before the
    * first is sent. Each call is atomic; when one fails, those before it have been accepted, so give the jobs ids of
@@ -184,7 +277,7 @@ export interface QueueService {
    */
   readonly enqueueMany: <R = never>(
     requests: Iterable<Request<R>>
-  ) => Effect.Effect<ReadonlyArray<JobRef>, Job.InvalidJobError | Redis.RedisError, R>
+  ) => Effect.Effect<ReadonlyArray<JobRef>, Job.InvalidJobError | JobExists | Redis.RedisError, R>
   /** Whether a job waits in its queue. Looks at the queue that the job belongs to unless another is named. */
   readonly contains: (jobId: string, queue?: string) => Effect.Effect<boolean, Redis.RedisError>
   /** How many jobs wait in a queue. */
@@ -210,6 +303,59 @@ export interface QueueService {
     Redis.RedisError | WireError | ParseResult.ParseError,
     Job.OutcomeContext<J>
   >
+  /**
+   * Waits for the end of a job, whoever runs it: succeeds with what it succeeds with, fails with its typed error or with
+   * `JobFailed`. Of a job that repeats it is the next run. Woken by Redis, over one connection for all that are awaited.
+   *
+   * Fails with `AwaitTimeout` when it has not ended in time, and with `JobMissing` when there is no such job.
+   */
+  readonly await: <J extends Job.Any>(
+    job: J,
+    jobId: string,
+    options: { readonly timeout: Duration.DurationInput }
+  ) => Effect.Effect<
+    Job.Success<J>,
+    | Job.Failure<J>
+    | JobFailed
+    | JobMissing
+    | AwaitTimeout
+    | Redis.RedisError
+    | WireError
+    | ParseResult.ParseError,
+    Job.OutcomeContext<J>
+  >
+  /** How the last runs of a job ended, the latest first; ten at most are kept. A void success leaves no trace. */
+  readonly history: (
+    jobId: string
+  ) => Effect.Effect<ReadonlyArray<JobRecord.Outcome>, Redis.RedisError | WireError>
+  /**
+   * Cancels a job that has not been started; one that runs is stopped: its worker is told to interrupt it, finalizers run.
+   * What Python's workers run is stopped as well.
+   */
+  readonly cancel: (jobId: string, options?: StopOptions) => Effect.Effect<CancelOutcome, Redis.RedisError>
+  /** Cancels many, in calls of 250. */
+  readonly cancelMany: (
+    jobIds: Iterable<string>,
+    options?: StopOptions
+  ) => Effect.Effect<ReadonlyArray<CancelOutcome>, Redis.RedisError>
+  /** Stops a job that runs, and leaves one that waits. A stopped job is not tried again. */
+  readonly stop: (jobId: string, options?: StopOptions) => Effect.Effect<CancelOutcome, Redis.RedisError>
+  /** Queues a job again that has failed, finished, or was canceled or stopped; leaves one that waits or runs. */
+  readonly requeue: (
+    jobId: string,
+    options?: { readonly atFront?: boolean | undefined }
+  ) => Effect.Effect<Changed, Redis.RedisError>
+  /** Queues many again, in calls of 250. */
+  readonly requeueMany: (
+    jobIds: Iterable<string>,
+    options?: { readonly atFront?: boolean | undefined }
+  ) => Effect.Effect<ReadonlyArray<Changed>, Redis.RedisError>
+  /** Deletes a job with its results, wherever it rests. One that runs is left: stop it first. */
+  readonly delete: (jobId: string) => Effect.Effect<Changed, Redis.RedisError>
+  /** Deletes many, in calls of 250. */
+  readonly deleteMany: (jobIds: Iterable<string>) => Effect.Effect<ReadonlyArray<Changed>, Redis.RedisError>
+  /** Deletes all jobs that wait in a queue, in slices, and tells how many. What is queued meanwhile stays. */
+  readonly empty: (queue: string) => Effect.Effect<number, Redis.RedisError>
 }
 
 /**
@@ -236,42 +382,26 @@ export interface QueueService {
  */
 export class Queue extends Context.Tag("effect-rq/Queue")<Queue, QueueService>() {}
 
-/** How many jobs one call carries: it blocks Redis for a few milliseconds. */
-const callSize = 250
-
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(function*() {
+export const make: Effect.Effect<QueueService, never, Redis.Redis | Scope.Scope> = Effect.gen(function*() {
   const redis = yield* Redis.Redis
-  const enqueue = redis.eval(enqueueScript)
-  const schedule = redis.eval(scheduleScript)
   const read = redis.eval(readScript)
-
-  const toRef = (prepared: Prepared, added: boolean): JobRef => ({
-    id: prepared.id,
-    name: prepared.name,
-    queue: prepared.queue,
-    outcome: !added ? "exists" : prepared.new._tag === "Enqueue" ? "enqueued" : "scheduled",
-    dueAt: prepared.new._tag === "Schedule" ? Option.some(prepared.new.due) : Option.none()
-  })
-
-  const submit = (prepared: Prepared): Effect.Effect<JobRef, Redis.RedisError> =>
-    Effect.map(
-      prepared.new._tag === "Enqueue" ? enqueue([prepared.new.job]) : schedule([prepared.new.job]),
-      ([added]) => toRef(prepared, added === true)
-    )
+  const submit = Submit.make(redis)
+  const awaiting = yield* Awaiting.make(redis)
+  const manage = Manage.make(redis, awaiting)
 
   const enqueueOne = <J extends Job.Any>(
     due: Due,
     job: J,
     payload: unknown,
     options: Options = {}
-  ): Effect.Effect<JobRef, Job.InvalidJobError | Redis.RedisError, Job.PayloadContext<J>> =>
+  ): Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError, Job.PayloadContext<J>> =>
     Effect.flatMap(
       Clock.currentTimeMillis,
-      (now) => Effect.flatMap(prepare({ job, payload, options, due }, now), submit)
+      (now) => Effect.flatMap(prepare({ job, payload, options, due }, now), submit.one)
     )
 
   const fetch = (jobId: string) => Effect.flatMap(read([jobId]), ([raw]) => fromRaw(jobId, raw!)) // one row for each id
@@ -283,22 +413,7 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
     enqueueMany: Effect.fnUntraced(function*(requests) {
       const now = yield* Clock.currentTimeMillis
       const all = yield* Effect.forEach(requests, (request) => prepare(request, now))
-      const refs: Array<JobRef> = []
-      for (const part of Chunk.chunksOf(Chunk.unsafeFromArray(all), callSize)) {
-        const queued = [...part].flatMap((one) => one.new._tag === "Enqueue" ? [one.new.job] : [])
-        const scheduled = [...part].flatMap((one) => one.new._tag === "Schedule" ? [one.new.job] : [])
-        const [enqueued, later] = yield* Effect.all([
-          queued.length > 0 ? enqueue(queued) : Effect.succeed([]),
-          scheduled.length > 0 ? schedule(scheduled) : Effect.succeed([])
-        ])
-        let nextQueued = 0
-        let nextScheduled = 0
-        for (const one of part) {
-          const added = one.new._tag === "Enqueue" ? enqueued[nextQueued++] : later[nextScheduled++]
-          refs.push(toRef(one, added === true))
-        }
-      }
-      return refs
+      return yield* submit.many(all)
     }),
     contains: Effect.fnUntraced(function*(jobId, queue) {
       const name = queue ?? (yield* redis.send<string | null>("HGET", keys.job(jobId), "origin"))
@@ -322,43 +437,23 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
           onNone: () => Effect.succeedNone,
           onSome: (record) => readResult(job, record)
         })
-      )
+      ),
+    await: (job, jobId, options) => awaitResult(awaiting, fetch, job, jobId, options.timeout),
+    history: (jobId) => history(redis, jobId),
+    cancel: (jobId, options = {}) => Effect.map(manage.cancelMany([jobId], options), ([outcome]) => outcome!), // one id
+    cancelMany: (jobIds, options = {}) => manage.cancelMany(jobIds, options),
+    stop: (jobId, options = {}) => manage.stop(jobId, options),
+    requeue: (jobId, { atFront = false } = {}) =>
+      Effect.map(manage.requeueMany([jobId], atFront), ([changed]) => changed!), // one id
+    requeueMany: (jobIds, { atFront = false } = {}) => manage.requeueMany(jobIds, atFront),
+    delete: (jobId) => Effect.map(manage.deleteMany([jobId]), ([changed]) => changed!), // one id
+    deleteMany: manage.deleteMany,
+    empty: manage.empty
   }
 })
-
-const readResult = <J extends Job.Any>(
-  job: J,
-  record: JobRecord.JobRecord
-): Effect.Effect<
-  Option.Option<Exit.Exit<Job.Success<J>, Job.Failure<J> | JobFailed>>,
-  ParseResult.ParseError,
-  Job.OutcomeContext<J>
-> => {
-  // `Job.Any` hides the types of the Schemas; the signature states them again.
-  const success = job.successSchema as Schema.Schema<Job.Success<J>, unknown, Job.OutcomeContext<J>>
-  const failure = job.errorSchema as Schema.Schema<Job.Failure<J>, unknown, Job.OutcomeContext<J>>
-  if (record.status === "finished") {
-    const value = Option.match(record.outcome, { onNone: () => undefined, onSome: (outcome) => outcome.returnValue })
-    const decode = Schema.decodeUnknown(success)
-    // Python's None is stored as nothing at all; a Schema may want it as undefined or as null.
-    return Effect.map(
-      value === undefined ? Effect.orElse(decode(undefined), () => decode(null)) : decode(value),
-      (decoded) => Option.some(Exit.succeed(decoded))
-    )
-  }
-  if (record.status !== "failed" && record.status !== "stopped") return Effect.succeedNone
-  const error = Option.flatMap(record.outcome, (outcome) => outcome.error)
-  if (Option.isSome(error)) {
-    return Effect.map(Schema.decodeUnknown(failure)(error.value), (decoded) => Option.some(Exit.fail(decoded)))
-  }
-  const message = Option.flatMap(record.outcome, (outcome) => outcome.exception).pipe(
-    Option.getOrElse(() => "the text of the failure is not kept any more")
-  )
-  return Effect.succeedSome(Exit.fail(new JobFailed({ jobId: record.id, message })))
-}
 
 /**
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Queue, never, Redis.Redis> = Layer.effect(Queue, make)
+export const layer: Layer.Layer<Queue, never, Redis.Redis> = Layer.scoped(Queue, make)

@@ -10,6 +10,16 @@ export * as Clock from "./Clock.js"
 /**
  * @since 0.1.0
  */
+export * as Control from "./Control.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as CurrentJob from "./CurrentJob.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Ids from "./Ids.js"
 
 /**
@@ -61,6 +71,11 @@ export * as RedisMemory from "./RedisMemory.js"
  * @since 0.1.0
  */
 export * as Registry from "./Registry.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Retry from "./Retry.js"
 
 /**
  * @since 0.1.0

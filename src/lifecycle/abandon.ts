@@ -133,7 +133,7 @@ local function abandonOne(queue, member)
 end
 
 -- Takes out at most \`limit\` executions, passing over those that are left to Python, of which any number may be in front.
--- True when there may be more.
+-- True when there may be more that a call can take.
 local function abandonExpired(queue)
   local offset, taken = 0, 0
   while taken < limit and offset < ${mostPassedOver} do
@@ -144,7 +144,7 @@ local function abandonExpired(queue)
     end
     if #expired < limit then return false end
   end
-  return true
+  return taken >= limit
 end
 
 local more = 0

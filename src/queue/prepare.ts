@@ -17,8 +17,10 @@ import { queueNameProblem } from "../internal/queueName.js"
 import { inCalendar, toDue, type When } from "../internal/when.js"
 import * as Job from "../Job.js"
 import { type LifetimeField, toSeconds } from "../job/lifetime.js"
+import type { Admission } from "../lifecycle/admit.js"
 import type { NewJob } from "../lifecycle/enqueue.js"
 import type { NewScheduledJob } from "../lifecycle/schedule.js"
+import type { RetryOptions } from "../Retry.js"
 import * as Date from "../wire/date.js"
 import * as Description from "../wire/description.js"
 import * as JobHash from "../wire/jobHash.js"
@@ -37,7 +39,20 @@ export interface Options extends Job.Defaults {
   readonly atFront?: boolean | undefined
   readonly description?: string | undefined
   readonly meta?: Readonly<Record<string, unknown>> | undefined
+  readonly retry?: RetryOptions | undefined
+  readonly repeat?: RepeatOptions | undefined
+  readonly dependsOn?: Dependency | ReadonlyArray<Dependency> | undefined
+  readonly allowFailure?: boolean | undefined
+  readonly unique?: "refuse" | "keep" | "replace" | undefined
+  readonly uniqueFor?: Duration.DurationInput | undefined
 }
+
+export interface RepeatOptions {
+  readonly times: number
+  readonly intervals?: Duration.DurationInput | ReadonlyArray<Duration.DurationInput> | undefined
+}
+
+export type Dependency = string | { readonly id: string }
 
 export interface Request {
   readonly job: Job.Any
@@ -50,9 +65,14 @@ export interface Prepared {
   readonly id: string
   readonly name: string
   readonly queue: string
+  /** Whether it is an error when there is such a job already. */
+  readonly refuses: boolean
+  /** Ids of the jobs that it waits for. */
+  readonly parents: ReadonlyArray<string>
   readonly new:
     | { readonly _tag: "Enqueue"; readonly job: NewJob }
     | { readonly _tag: "Schedule"; readonly job: NewScheduledJob; readonly due: DateTime.Utc }
+    | { readonly _tag: "Admit"; readonly job: Admission; readonly due: DateTime.Utc | undefined }
 }
 
 /** Checks and encodes a request; `now` is in milliseconds since 1970. */
@@ -69,6 +89,17 @@ export const prepare = Effect.fnUntraced(function*(request: Request, now: number
   if (!JobHash.isJobId(id)) {
     return yield* invalid("jobId", `jobId: may hold letters, digits, "_" and "-", got ${JSON.stringify(id)}`)
   }
+
+  const times = (field: string, value: number | undefined) =>
+    value === undefined || (Number.isInteger(value) && value >= 0 && value <= 1_000_000)
+      ? Effect.succeed(value)
+      : Effect.fail(invalid(field, `${field}: expected a whole number from 0 to 1,000,000, got ${String(value)}`))
+  const intervals = (field: string, value: RetryOptions["intervals"]) =>
+    value === undefined
+      ? Effect.succeed(undefined)
+      : Effect.forEach(asList(value), (interval) =>
+        Effect.mapError(toSeconds("resultTtl", interval), (message) =>
+          invalid(field, message.replace(/^resultTtl/, field))))
 
   const { args, kwargs } = yield* encodePayload(job, request.payload)
   const data = Payload.encode({ name: job.name, args, kwargs })
@@ -96,6 +127,34 @@ export const prepare = Effect.fnUntraced(function*(request: Request, now: number
     Effect.mapError((message) => invalid(request.due._tag === "In" ? "in" : "at", message))
   )
   const atFront = options.atFront === true
+  const retry = options.retry ?? job.retry
+  const retriesLeft = yield* times("retry.max", retry?.max)
+  const retryIntervals = yield* intervals("retry.intervals", retry?.intervals)
+  const repeatsLeft = yield* times("repeat.times", options.repeat?.times)
+  const repeatIntervals = yield* intervals("repeat.intervals", options.repeat?.intervals)
+  const parents = (options.dependsOn === undefined ? [] : [options.dependsOn].flat())
+    .map((parent) => typeof parent === "string" ? parent : parent.id)
+  const strange = parents.find((parent) => !JobHash.isJobId(parent) || parent === id)
+  if (strange !== undefined) {
+    return yield* invalid(
+      "dependsOn",
+      strange === id ? "dependsOn: a job can't wait for itself" : `dependsOn: ${JSON.stringify(strange)} is no job id`
+    )
+  }
+  if (parents.length > 0 && due !== undefined) {
+    return yield* invalid("dependsOn", "dependsOn: a job waits for other jobs or for a time, not for both")
+  }
+  if ((options.unique !== undefined || options.uniqueFor !== undefined) && options.jobId === undefined) {
+    return yield* invalid("jobId", "jobId: a job that shall be unique needs an id of your own")
+  }
+  const window = options.uniqueFor === undefined
+    ? undefined
+    : yield* Effect.mapError(
+      toSeconds("ttl", options.uniqueFor),
+      (message) => invalid("uniqueFor", message.replace(/^ttl/, "uniqueFor"))
+    )
+
+  const lifetime = ttl === -1 ? undefined : ttl
   const fields = JobHash.encodeNew({
     data: data.right,
     origin: queue,
@@ -106,21 +165,55 @@ export const prepare = Effect.fnUntraced(function*(request: Request, now: number
     enqueuedAt: due === undefined ? now : undefined,
     resultTtl,
     failureTtl,
-    ttl: ttl === -1 ? undefined : ttl,
+    ttl: lifetime,
     meta: meta?.right,
     // a job that is queued at once needs no mark: it is pushed to the front now
-    enqueueAtFront: due !== undefined && atFront
+    enqueueAtFront: (due !== undefined || parents.length > 0) && atFront,
+    retriesLeft,
+    retryIntervals,
+    enqueueAtFrontOnRetry: retry?.atFront,
+    repeatsLeft,
+    repeatIntervals,
+    dependencyIds: parents,
+    allowDependencyFailures: options.allowFailure
   })
+  const dueAt = due === undefined ? undefined : DateTime.unsafeMake(due)
+  const asksMore = parents.length > 0 || options.unique !== undefined || window !== undefined
   const prepared: Prepared = {
     id,
     name: job.name,
     queue,
-    new: due === undefined
-      ? { _tag: "Enqueue", job: { id, queue, atFront, ttl: ttl === -1 ? undefined : ttl, fields } }
-      : { _tag: "Schedule", job: { id, queue, due: Date.seconds(due), fields }, due: DateTime.unsafeMake(due) }
+    refuses: options.unique === "refuse",
+    parents,
+    new: asksMore
+      ? {
+        _tag: "Admit",
+        job: {
+          id,
+          queue,
+          unique: options.unique === "refuse" ? "keep" : options.unique ?? (window === undefined ? "" : "keep"),
+          window: window === -1 ? undefined : window,
+          due: due === undefined ? undefined : Date.seconds(due),
+          atFront,
+          ttl: lifetime,
+          parents,
+          allowFailure: options.allowFailure === true,
+          now: Date.seconds(now),
+          fields
+        },
+        due: dueAt
+      }
+      : due === undefined || dueAt === undefined
+      ? { _tag: "Enqueue", job: { id, queue, atFront, ttl: lifetime, fields } }
+      : { _tag: "Schedule", job: { id, queue, due: Date.seconds(due), fields }, due: dueAt }
   }
   return prepared
 })
+
+/** A duration may itself be a pair of numbers (seconds, nanoseconds). */
+const asList = (
+  value: Duration.DurationInput | ReadonlyArray<Duration.DurationInput>
+): ReadonlyArray<Duration.DurationInput> => Array.isArray(value) ? value : [value as Duration.DurationInput] // not an array, so it is one duration
 
 /** RQ's default, in seconds. */
 const defaultTimeout = 180

@@ -23,6 +23,18 @@ const lifetime = (seconds: number | undefined): Option.Option<Duration.Duration>
     ? Option.none()
     : Option.some(seconds < 0 ? Duration.infinity : Duration.seconds(seconds))
 
+export const toOutcome = (result: Result.ResultRecord): Outcome => ({
+  type: result.type,
+  at: DateTime.unsafeMake(result.createdAt),
+  worker: Option.fromNullable(result.workerName),
+  executionId: Option.fromNullable(result.executionId),
+  startedAt: instant(result.startedAt),
+  endedAt: instant(result.endedAt),
+  returnValue: result.returnValue,
+  exception: Option.fromNullable(result.excString),
+  error: Option.fromNullable(result.error)
+})
+
 /** None when there is no such job. */
 export const fromRaw = (id: string, raw: RawJob): Either.Either<Option.Option<JobRecord>, WireError> =>
   raw.hash.length === 0 ? Either.right(Option.none()) : Either.gen(function*() {
@@ -51,16 +63,10 @@ export const fromRaw = (id: string, raw: RawJob): Either.Either<Option.Option<Jo
       meta: hash.meta ?? {},
       atFront: hash.enqueueAtFront,
       abandoned: Number(hash.other.get("abandon_count") ?? 0),
-      outcome: result === undefined ? Option.none() : Option.some<Outcome>({
-        type: result.type,
-        at: DateTime.unsafeMake(result.createdAt),
-        worker: Option.fromNullable(result.workerName),
-        executionId: Option.fromNullable(result.executionId),
-        startedAt: instant(result.startedAt),
-        endedAt: instant(result.endedAt),
-        returnValue: result.returnValue,
-        exception: Option.fromNullable(result.excString),
-        error: Option.fromNullable(result.error)
-      })
+      failedAttempts: Number(hash.other.get("failed_attempts") ?? 0),
+      retriesLeft: Option.fromNullable(hash.retriesLeft),
+      repeatsLeft: Option.fromNullable(hash.repeatsLeft),
+      dependsOn: hash.dependencyIds,
+      outcome: result === undefined ? Option.none() : Option.some(toOutcome(result))
     })
   })

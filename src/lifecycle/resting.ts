@@ -1,0 +1,49 @@
+/**
+ * What `cancel`, `requeue` and `delete` have in common: they find a job where it rests, and take it out of there.
+ *
+ * @internal
+ */
+import type * as Redis from "../Redis.js"
+import * as keys from "../wire/keys.js"
+
+export const restingKeys: ReadonlyArray<Redis.Arg> = [
+  keys.family.job,
+  keys.family.queue,
+  keys.family.scheduled,
+  keys.family.deferred,
+  keys.family.finished,
+  keys.family.failed,
+  keys.family.canceled,
+  keys.family.results
+]
+
+export const luaResting = `
+local JOB, QUEUE, SCHEDULED, DEFERRED, FINISHED, FAILED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local CANCELED, RESULTS = KEYS[7], KEYS[8]
+local REGISTRY = { scheduled = SCHEDULED, deferred = DEFERRED, finished = FINISHED, failed = FAILED, stopped = FAILED,
+  canceled = CANCELED }
+
+local function attempt(...)
+  local reply = redis.pcall(...)
+  return not (type(reply) == "table" and reply.err) and reply
+end
+
+local function holdsListOrNothing(key)
+  local found = redis.call("TYPE", key)["ok"]
+  return found == "list" or found == "none"
+end
+
+-- Takes a job out of where its status says that it is, and out of what it waits for.
+local function takeFrom(status, origin, id)
+  if status == "queued" then
+    attempt("LREM", QUEUE .. origin, 1, id)
+  elseif REGISTRY[status] then
+    attempt("ZREM", REGISTRY[status] .. origin, id)
+  end
+  if status == "deferred" then
+    local parents = attempt("SMEMBERS", JOB .. ":" .. id .. ":dependencies") or {}
+    for i = 1, #parents do attempt("SREM", JOB .. parents[i] .. ":dependents", id) end
+    redis.call("DEL", JOB .. ":" .. id .. ":dependencies")
+  end
+end
+`

@@ -1,0 +1,152 @@
+/**
+ * Waits for the ends of jobs, all over one connection: Redis wakes it when a result is written, by whoever ran the job.
+ *
+ * @internal
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Signal from "../internal/signal.js"
+import * as Redis from "../Redis.js"
+import * as keys from "../wire/keys.js"
+
+/** Marks a job as awaited, so that its end is written even when it has no result. */
+const mark = Redis.script((id: string) => [keys.job(id), keys.results(id), id], {
+  name: "await",
+  numberOfKeys: 2,
+  lua: `
+local status = redis.call("TYPE", KEYS[1])["ok"] == "hash" and redis.call("HGET", KEYS[1], "status")
+if not status then return { "missing", "" } end
+if status == "finished" or status == "failed" or status == "stopped" or status == "canceled" then
+  return { "ended", status }
+end
+redis.call("HSET", KEYS[1], "awaited", "1")
+local last = redis.call("XREVRANGE", KEYS[2], "+", "-", "COUNT", 1)
+return { "waiting", last[1] and last[1][1] or "0-0" }
+`,
+  result: ([state, detail]: readonly ["missing" | "ended" | "waiting", string]) => ({ state, detail })
+})
+
+/** An entry of a results stream: its id, and its fields as bytes. */
+export interface ResultEntry {
+  readonly id: string
+  readonly fields: ReadonlyArray<Uint8Array>
+}
+
+export interface Awaiting {
+  /** What is known now, and marks the job; `detail` is the id of its last result where it has not ended. */
+  readonly mark: (
+    jobId: string
+  ) => Effect.Effect<
+    { readonly state: "missing" | "ended" | "waiting"; readonly detail: string },
+    Redis.RedisError
+  >
+  /** The next result after the given one. Never completes when none comes. */
+  readonly next: (jobId: string, after: string) => Effect.Effect<ResultEntry>
+}
+
+interface Waiter {
+  readonly key: string
+  readonly after: string
+  readonly deferred: Deferred.Deferred<ResultEntry>
+  /** Whether the call that blocks now asks for it. */
+  asked: boolean
+}
+
+/** For how long one call waits; the reader asks again after that. */
+const blockMillis = 30_000
+
+const untilItWorks = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced("5 seconds"))
+
+const encoder = new TextEncoder()
+
+type Entry = readonly [id: string, fields: ReadonlyArray<string>]
+
+/** Whether a stream's id is later than another: both are `milliseconds-sequence`. */
+const isAfter = (id: string, other: string): boolean => {
+  const [time, sequence] = id.split("-").map(Number)
+  const [otherTime, otherSequence] = other.split("-").map(Number)
+  return time! > otherTime! || (time === otherTime && sequence! > otherSequence!)
+}
+
+/** Waits for as long as the scope is open. The connection is there only while somebody waits. */
+export const make = (redis: Redis.RedisService): Effect.Effect<Awaiting, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const waiters = new Set<Waiter>()
+    const added = Signal.make()
+    let connection: Redis.Connection | undefined
+
+    const deliver = (key: string, entries: ReadonlyArray<Entry>) =>
+      Effect.forEach(
+        [...waiters].filter((waiter) => waiter.key === key),
+        (waiter) => {
+          const entry = entries.find(([id]) => isAfter(id, waiter.after))
+          if (entry === undefined) return Effect.void
+          waiters.delete(waiter)
+          const [id, fields] = entry
+          return Deferred.succeed(waiter.deferred, { id, fields: fields.map((field) => encoder.encode(field)) })
+        },
+        { discard: true }
+      )
+
+    const readUntilAllHave = Effect.scoped(Effect.gen(function*() {
+      const own = yield* redis.connection
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          connection = own
+        }),
+        () =>
+          Effect.sync(() => {
+            connection = undefined
+          })
+      )
+      while (waiters.size > 0) {
+        const asked = [...waiters]
+        for (const waiter of asked) waiter.asked = true
+        const reply = yield* own.send<ReadonlyArray<readonly [string, ReadonlyArray<Entry>]> | null>(
+          "XREAD",
+          "BLOCK",
+          blockMillis,
+          "STREAMS",
+          ...asked.map((waiter) => waiter.key),
+          ...asked.map((waiter) => waiter.after)
+        )
+        for (const [key, entries] of reply ?? []) yield* deliver(key, entries)
+      }
+    }))
+
+    yield* Effect.forkScoped(Effect.forever(Effect.gen(function*() {
+      if (waiters.size === 0) return yield* added.wait
+      yield* Effect.ignore(
+        Effect.retry(readUntilAllHave, { schedule: untilItWorks, while: (error) => error.isTransient })
+      )
+    })))
+
+    return {
+      mark: redis.eval(mark),
+      next: (jobId, after) =>
+        Effect.gen(function*() {
+          const waiter: Waiter = {
+            key: keys.results(jobId),
+            after,
+            deferred: yield* Deferred.make<ResultEntry>(),
+            asked: false
+          }
+          waiters.add(waiter)
+          added.notify()
+          // The call that blocks must end, so that the next one asks for this job as well. It may be on its way to the
+          // server yet, so once is not always enough.
+          const interruptCall = Effect.gen(function*() {
+            for (let wait = 5; !waiter.asked; wait = Math.min(1000, wait * 2)) {
+              if (connection !== undefined) yield* Effect.ignore(connection.unblock)
+              yield* Effect.sleep(wait)
+            }
+          })
+          return yield* Effect.zipRight(
+            Effect.raceFirst(interruptCall, Deferred.await(waiter.deferred)),
+            Deferred.await(waiter.deferred)
+          ).pipe(Effect.ensuring(Effect.sync(() => waiters.delete(waiter))))
+        })
+    }
+  })

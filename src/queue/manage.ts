@@ -1,0 +1,130 @@
+/**
+ * What is done to jobs that exist: cancel, stop, requeue, delete.
+ *
+ * @internal
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { cancel as cancelScript } from "../lifecycle/cancel.js"
+import { deleteJobs as deleteScript } from "../lifecycle/delete.js"
+import { empty as emptyScript } from "../lifecycle/empty.js"
+import { requeue as requeueScript } from "../lifecycle/requeue.js"
+import type { CancelOutcome, Changed, StopOptions } from "../Queue.js"
+import type * as Redis from "../Redis.js"
+import * as Command from "../wire/command.js"
+import * as Date from "../wire/date.js"
+import * as keys from "../wire/keys.js"
+import { decode as decodeStatus } from "../wire/status.js"
+import type { Awaiting } from "./awaiting.js"
+
+/** How many jobs one call changes, or takes out of a queue: it blocks Redis for a few milliseconds. */
+const callSize = 250
+
+export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
+  const cancelSome = redis.eval(cancelScript)
+  const requeueSome = redis.eval(requeueScript)
+  const deleteSome = redis.eval(deleteScript)
+  const emptySome = redis.eval(emptyScript)
+
+  const inCalls = <A, E>(
+    ids: Iterable<string>,
+    call: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<A>, E>
+  ): Effect.Effect<ReadonlyArray<A>, E> =>
+    Effect.gen(function*() {
+      const all = [...ids]
+      const out: Array<A> = []
+      for (let at = 0; at < all.length; at += callSize) out.push(...(yield* call(all.slice(at, at + callSize))))
+      return out
+    })
+
+  /** Tells the worker, and waits for the end when asked to. */
+  const stopStarted = (jobId: string, worker: string, options: StopOptions) =>
+    Effect.gen(function*() {
+      const wait = options.wait === undefined ? Duration.zero : Duration.decode(options.wait)
+      const before = Duration.greaterThan(wait, Duration.zero) ? yield* awaiting.mark(jobId) : undefined
+      yield* redis.send("PUBLISH", keys.workerChannel(worker), Command.stopJob(jobId))
+      if (before === undefined) return "stopping" as const
+      if (before.state === "waiting") yield* Effect.timeoutOption(awaiting.next(jobId, before.detail), wait)
+      const status = yield* redis.send<string | null>("HGET", keys.job(jobId), "status")
+      return status === "stopped" ? "stopped" as const : status === "started" ? "stopping" as const : "ended" as const
+    })
+
+  const cancelMany = (ids: Iterable<string>, options: StopOptions) =>
+    inCalls(ids, (some) =>
+      Effect.gen(function*() {
+        const now = yield* Clock.currentTimeMillis
+        const rows = yield* cancelSome({ ids: some, now: Date.seconds(now), nowDate: Date.encode(now) })
+        return yield* Effect.forEach(rows, (row, index): Effect.Effect<CancelOutcome, Redis.RedisError> => {
+          const id = some[index]! // one row for each id
+          switch (row._tag) {
+            case "Canceled":
+              return Effect.succeed({ id, outcome: "canceled" })
+            case "Ended":
+              return Effect.succeed({ id, outcome: "ended" })
+            case "Missing":
+              return Effect.succeed({ id, outcome: "missing" })
+            case "Started":
+              return Effect.map(stopStarted(id, row.worker, options), (outcome) => ({ id, outcome }))
+          }
+        }, { concurrency: 10 })
+      }))
+
+  return {
+    cancelMany,
+    stop: (id: string, options: StopOptions): Effect.Effect<CancelOutcome, Redis.RedisError> =>
+      Effect.gen(function*() {
+        const [status, worker] = yield* redis.send<readonly [string | null, string | null]>(
+          "HMGET",
+          keys.job(id),
+          "status",
+          "worker_name"
+        )
+        if (status === null) return { id, outcome: "missing" }
+        if (status !== "started") {
+          return {
+            id,
+            outcome: status === "queued" || status === "scheduled" || status === "deferred" ? "waiting" : "ended"
+          }
+        }
+        return { id, outcome: yield* stopStarted(id, worker ?? "", options) }
+      }),
+    requeueMany: (ids: Iterable<string>, atFront: boolean): Effect.Effect<ReadonlyArray<Changed>, Redis.RedisError> =>
+      inCalls(ids, (some) =>
+        Effect.gen(function*() {
+          const nowDate = Date.encode(yield* Clock.currentTimeMillis)
+          const rows = yield* requeueSome({ ids: some, atFront, nowDate })
+          return rows.map(({ requeued, status }, index) => ({
+            id: some[index]!, // one row for each id
+            changed: requeued,
+            status: Option.fromNullable(decodeStatus(status))
+          }))
+        })),
+    deleteMany: (ids: Iterable<string>): Effect.Effect<ReadonlyArray<Changed>, Redis.RedisError> =>
+      inCalls(ids, (some) =>
+        Effect.gen(function*() {
+          const nowDate = Date.encode(yield* Clock.currentTimeMillis)
+          const rows = yield* deleteSome({ ids: some, nowDate })
+          return rows.map(({ deleted, status }, index) => ({
+            id: some[index]!, // one row for each id
+            changed: deleted,
+            status: Option.fromNullable(decodeStatus(status))
+          }))
+        })),
+    /** What comes while it is at it stays. */
+    empty: (queue: string): Effect.Effect<number, Redis.RedisError> =>
+      Effect.gen(function*() {
+        const length = yield* redis.send<number>("LLEN", keys.queue(queue))
+        let emptied = 0
+        while (emptied < length) {
+          const nowDate = Date.encode(yield* Clock.currentTimeMillis)
+          const limit = Math.min(callSize, length - emptied)
+          const taken = yield* emptySome({ queue, limit, nowDate })
+          emptied += taken
+          if (taken < limit) break
+        }
+        return emptied
+      })
+  }
+}

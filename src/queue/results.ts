@@ -1,0 +1,136 @@
+/**
+ * How jobs ended: read, and awaited.
+ *
+ * @internal
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import type * as Job from "../Job.js"
+import type { JobRecord, Outcome } from "../JobRecord.js"
+import type * as Redis from "../Redis.js"
+import type { WireError } from "../wire/error.js"
+import * as keys from "../wire/keys.js"
+import * as Result from "../wire/result.js"
+import type { Awaiting } from "./awaiting.js"
+import { AwaitTimeout, JobFailed, JobMissing } from "./errors.js"
+import { toOutcome } from "./record.js"
+
+type JobExit<J extends Job.Any> = Exit.Exit<Job.Success<J>, Job.Failure<J> | JobFailed>
+
+/** How a job ended whose last outcome is known; a job that keeps no outcome ended with nothing. */
+const readExit = <J extends Job.Any>(
+  job: J,
+  jobId: string,
+  ended: "finished" | "failed",
+  outcome: Option.Option<Outcome>
+): Effect.Effect<JobExit<J>, ParseResult.ParseError, Job.OutcomeContext<J>> => {
+  // `Job.Any` hides the types of the Schemas; the signature states them again.
+  const success = job.successSchema as Schema.Schema<Job.Success<J>, unknown, Job.OutcomeContext<J>>
+  const failure = job.errorSchema as Schema.Schema<Job.Failure<J>, unknown, Job.OutcomeContext<J>>
+  if (ended === "finished") {
+    const value = Option.match(outcome, { onNone: () => undefined, onSome: (one) => one.returnValue })
+    const decode = Schema.decodeUnknown(success)
+    // Python's None is stored as nothing at all; a Schema may want it as undefined or as null.
+    return Effect.map(
+      value === undefined ? Effect.orElse(decode(undefined), () => decode(null)) : decode(value),
+      (decoded) => Exit.succeed(decoded)
+    )
+  }
+  const error = Option.flatMap(outcome, (one) => one.error)
+  if (Option.isSome(error)) {
+    return Effect.map(Schema.decodeUnknown(failure)(error.value), (decoded) => Exit.fail(decoded))
+  }
+  const message = Option.flatMap(outcome, (one) => one.exception).pipe(
+    Option.getOrElse(() => "the text of the failure is not kept any more")
+  )
+  return Effect.succeed(Exit.fail(new JobFailed({ jobId, message })))
+}
+
+/** None while the job has not ended. */
+export const readResult = <J extends Job.Any>(
+  job: J,
+  record: JobRecord
+): Effect.Effect<Option.Option<JobExit<J>>, ParseResult.ParseError, Job.OutcomeContext<J>> => {
+  switch (record.status) {
+    case "finished":
+      return Effect.asSome(readExit(job, record.id, "finished", record.outcome))
+    case "failed":
+    case "stopped":
+      return Effect.asSome(readExit(job, record.id, "failed", record.outcome))
+    case "canceled":
+      return Effect.succeedSome(Exit.fail(new JobFailed({ jobId: record.id, message: "the job was canceled" })))
+    default:
+      return Effect.succeedNone
+  }
+}
+
+/** A job that is gone without a result is found out at the latest after this. */
+const lookAgain = Duration.seconds(30)
+
+export const awaitResult = <J extends Job.Any>(
+  awaiting: Awaiting,
+  fetch: (jobId: string) => Effect.Effect<Option.Option<JobRecord>, Redis.RedisError | WireError>,
+  job: J,
+  jobId: string,
+  timeout: Duration.DurationInput
+): Effect.Effect<
+  Job.Success<J>,
+  Job.Failure<J> | JobFailed | JobMissing | AwaitTimeout | Redis.RedisError | WireError | ParseResult.ParseError,
+  Job.OutcomeContext<J>
+> => {
+  const missing = new JobMissing({ jobId })
+  const untilItEnds = Effect.gen(function*() {
+    while (true) {
+      const { detail, state } = yield* awaiting.mark(jobId)
+      if (state === "missing") return yield* missing
+      if (state === "ended") {
+        const record = yield* fetch(jobId)
+        if (Option.isNone(record)) return yield* missing
+        const exit = yield* readResult(job, record.value)
+        if (Option.isSome(exit)) return exit.value
+        continue
+      }
+      let after = detail
+      while (true) {
+        const entry = yield* Effect.timeoutOption(awaiting.next(jobId, after), lookAgain)
+        if (Option.isNone(entry)) break
+        const { fields, id } = entry.value
+        const outcome = toOutcome(yield* Result.decodeEntry(id, fields))
+        after = id
+        // A failure that is tried again is not the end.
+        if (outcome.type === "retried") continue
+        if (outcome.type === "stopped") return Exit.fail(new JobFailed({ jobId, message: "the job was canceled" }))
+        return yield* readExit(job, jobId, outcome.type === "successful" ? "finished" : "failed", Option.some(outcome))
+      }
+    }
+  })
+  return untilItEnds.pipe(
+    Effect.timeoutFail({ duration: timeout, onTimeout: () => new AwaitTimeout({ jobId }) }),
+    Effect.flatten
+  )
+}
+
+/** The outcomes that are kept, the latest first. */
+export const history = (
+  redis: Redis.RedisService,
+  jobId: string
+): Effect.Effect<ReadonlyArray<Outcome>, Redis.RedisError | WireError> =>
+  Effect.flatMap(
+    redis.sendBytes<ReadonlyArray<readonly [Uint8Array, ReadonlyArray<Uint8Array>]>>(
+      "XREVRANGE",
+      keys.results(jobId),
+      "+",
+      "-"
+    ),
+    (entries) =>
+      Effect.forEach(
+        entries,
+        ([id, fields]) => Effect.map(Result.decodeEntry(decoder.decode(id), fields), toOutcome)
+      )
+  )
+
+const decoder = new TextDecoder()

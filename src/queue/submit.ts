@@ -1,0 +1,126 @@
+/**
+ * Hands prepared jobs over, one or many.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Job from "../Job.js"
+import { admit as admitScript } from "../lifecycle/admit.js"
+import { enqueue as enqueueScript, type NewJob } from "../lifecycle/enqueue.js"
+import { type NewScheduledJob, schedule as scheduleScript } from "../lifecycle/schedule.js"
+import type { JobRef } from "../Queue.js"
+import type * as Redis from "../Redis.js"
+import { JobExists } from "./errors.js"
+import type { Prepared } from "./prepare.js"
+
+/** How many jobs one call carries: it blocks Redis for a few milliseconds. */
+const callSize = 250
+
+type Submitted = Effect.Effect<JobRef, JobExists | Redis.RedisError>
+
+export interface Submit {
+  readonly one: (prepared: Prepared) => Submitted
+  readonly many: (
+    prepared: ReadonlyArray<Prepared>
+  ) => Effect.Effect<ReadonlyArray<JobRef>, Job.InvalidJobError | JobExists | Redis.RedisError>
+}
+
+const toRef = (prepared: Prepared, outcome: JobRef["outcome"]): JobRef => ({
+  id: prepared.id,
+  name: prepared.name,
+  queue: prepared.queue,
+  outcome,
+  dueAt: prepared.new._tag === "Enqueue" ? Option.none() : Option.fromNullable(prepared.new.due)
+})
+
+export const make = (redis: Redis.RedisService): Submit => {
+  const enqueue = redis.eval(enqueueScript)
+  const schedule = redis.eval(scheduleScript)
+  const admit = redis.eval(admitScript)
+
+  const one = (prepared: Prepared): Submitted => {
+    switch (prepared.new._tag) {
+      case "Enqueue":
+        return Effect.map(enqueue([prepared.new.job]), ([added]) => toRef(prepared, added ? "enqueued" : "exists"))
+      case "Schedule":
+        return Effect.map(schedule([prepared.new.job]), ([added]) => toRef(prepared, added ? "scheduled" : "exists"))
+      case "Admit":
+        return Effect.flatMap(
+          admit(prepared.new.job),
+          ({ outcome, replaced }) =>
+            outcome === "exists" && prepared.refuses
+              ? Effect.fail(new JobExists({ jobId: prepared.id }))
+              : Effect.succeed(toRef(prepared, replaced ? "replaced" : outcome))
+        )
+    }
+  }
+
+  const chunk = Effect.fnUntraced(function*(prepared: ReadonlyArray<Prepared>) {
+    const queued: Array<NewJob> = []
+    const scheduled: Array<NewScheduledJob> = []
+    for (const job of prepared) {
+      if (job.new._tag === "Enqueue") queued.push(job.new.job)
+      else if (job.new._tag === "Schedule") scheduled.push(job.new.job)
+    }
+    const enqueued = queued.length > 0 ? yield* enqueue(queued) : []
+    const later = scheduled.length > 0 ? yield* schedule(scheduled) : []
+    let nextQueued = 0
+    let nextScheduled = 0
+    return prepared.map((job) =>
+      job.new._tag === "Enqueue"
+        ? toRef(job, enqueued[nextQueued++] ? "enqueued" : "exists")
+        : toRef(job, later[nextScheduled++] ? "scheduled" : "exists")
+    )
+  })
+
+  return {
+    one,
+    many: Effect.fnUntraced(function*(all) {
+      const refs = new Map<Prepared, JobRef>()
+      const simple = all.filter((job) => job.new._tag !== "Admit")
+      for (let at = 0; at < simple.length; at += callSize) {
+        const part = simple.slice(at, at + callSize)
+        const made = yield* chunk(part)
+        part.forEach((job, index) => refs.set(job, made[index]!))
+      }
+      for (const job of yield* inOrder(all.filter((job) => job.new._tag === "Admit"))) refs.set(job, yield* one(job))
+      return all.map((job) => refs.get(job)!) // each was made above
+    })
+  }
+}
+
+/** Jobs after those that they wait for: a job that does not exist yet would count as met. */
+const inOrder = (
+  jobs: ReadonlyArray<Prepared>
+): Effect.Effect<ReadonlyArray<Prepared>, Job.InvalidJobError> => {
+  const byId = new Map(jobs.map((job) => [job.id, job]))
+  const ordered: Array<Prepared> = []
+  const state = new Map<Prepared, "visiting" | "done">()
+  const stack = jobs.map((job) => ({ job, leaving: false })).reverse()
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    const { job, leaving } = top
+    if (leaving) {
+      state.set(job, "done")
+      ordered.push(job)
+    } else if (!state.has(job)) {
+      state.set(job, "visiting")
+      stack.push({ job, leaving: true })
+      for (const id of job.parents) {
+        const parent = byId.get(id)
+        if (parent === undefined) continue
+        if (state.get(parent) === "visiting") {
+          return Effect.fail(
+            new Job.InvalidJobError({
+              job: job.name,
+              field: "dependsOn",
+              message: `dependsOn: jobs wait for one another in a circle: ${job.id} waits for ${id}, which waits for it`
+            })
+          )
+        }
+        stack.push({ job: parent, leaving: false })
+      }
+    }
+  }
+  return Effect.succeed(ordered)
+}
