@@ -20,9 +20,9 @@ import {
   waiting,
   zset
 } from "./support.js"
-import { completed, execution, putExecution, putStarted, turn } from "./turn.js"
+import { completed, execution, putExecution, putStarted, resultsOf, turn } from "./turn.js"
 
-const abandon = (redis: RedisService, params: Partial<AbandonParams> & { readonly time?: number } = {}) => {
+const slice = (redis: RedisService, params: Partial<AbandonParams> & { readonly time?: number } = {}) => {
   const { time = now, ...rest } = params
   return redis.eval(script)({
     worker: "reaper",
@@ -35,6 +35,13 @@ const abandon = (redis: RedisService, params: Partial<AbandonParams> & { readonl
     ...rest
   })
 }
+
+/** One call that is not too much for a slice. */
+const abandon = (redis: RedisService, params: Partial<AbandonParams> & { readonly time?: number } = {}) =>
+  Effect.map(slice(redis, params), ({ abandoned, more }) => {
+    assert.isFalse(more)
+    return abandoned
+  })
 
 /** Lets the same queue be looked after again. */
 const nextInterval = (redis: RedisService, queue = "default") => redis.send("DEL", keys.maintenance(queue))
@@ -115,7 +122,11 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
         `Moved to FailedJobRegistry, due to AbandonedJobError, at ${Wire.encode(now)}: worker grüße 🎉 died while it ` +
           "ran this job, which has happened 3 times"
       )
-      assert.strictEqual(yield* redis.send("EXISTS", keys.results("b")), 0)
+      assert.deepInclude((yield* resultsOf(redis, "b"))[0], {
+        type: "4",
+        worker_name: "w9",
+        execution_id: execution(0)
+      })
     }))
 
   it("writes a readable text whatever its length", ({ redis }) =>
@@ -180,14 +191,55 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
       assert.strictEqual(yield* status(redis, "canceled"), "canceled")
     }))
 
-  it("does bounded work, the longest dead first", ({ redis }) =>
+  it("does bounded work, the longest dead first; a full slice lets the next call go on at once", ({ redis }) =>
     Effect.gen(function*() {
       for (let i = 0; i < 7; i++) {
         yield* putStarted(redis, `j${i}`, { abandonedAt: now - 1000 + i, execution: execution(i) })
       }
-      assert.deepStrictEqual((yield* abandon(redis, { limit: 3 })).map(({ id }) => id), ["j0", "j1", "j2"])
-      yield* nextInterval(redis)
-      assert.deepStrictEqual((yield* abandon(redis, { limit: 3 })).map(({ id }) => id), ["j3", "j4", "j5"])
+      const rounds: Array<readonly [ids: ReadonlyArray<string>, more: boolean]> = []
+      for (let i = 0; i < 3; i++) {
+        const { abandoned, more } = yield* slice(redis, { limit: 3 })
+        rounds.push([abandoned.map(({ id }) => id), more])
+      }
+      assert.deepStrictEqual(rounds, [[["j0", "j1", "j2"], true], [["j3", "j4", "j5"], true], [["j6"], false]])
+      // nobody goes on within the interval when the last slice was not full
+      assert.strictEqual(yield* redis.send("EXISTS", keys.maintenance("default")), 1)
+    }))
+
+  it("takes out 250 dead executions in three slices, each once", ({ redis }) =>
+    Effect.gen(function*() {
+      const ids = Array.from({ length: 250 }, (_, i) => `j${i}`)
+      yield* Effect.forEach(
+        ids,
+        (id, i) => putStarted(redis, id, { abandonedAt: now - 1000 + i, execution: execution(i) }),
+        { discard: true, concurrency: 50 }
+      )
+      yield* putStarted(redis, "alive", { execution: execution(999) })
+      const found: Array<string> = []
+      const rounds: Array<readonly [number, boolean]> = []
+      for (let more = true; more;) {
+        const one = yield* slice(redis)
+        more = one.more
+        rounds.push([one.abandoned.length, more])
+        for (const { id } of one.abandoned) found.push(id)
+      }
+      assert.deepStrictEqual(rounds, [[100, true], [100, true], [50, false]])
+      assert.deepStrictEqual(found, ids)
+      assert.deepStrictEqual(yield* members(redis, keys.started("default")), [`alive:${execution(999)}`])
+      assert.deepStrictEqual(yield* waiting(redis), [...ids].reverse())
+    }))
+
+  it("does not ask for another call for the sake of executions that are Python's, however many", ({ redis }) =>
+    Effect.gen(function*() {
+      for (let page = 0; page < 10_100; page += 1000) {
+        const some = Array.from({ length: 1000 }, (_, i) => {
+          const n = page + i
+          return [n, `py${n}:0123456789ab4def8000${n.toString(16).padStart(12, "0")}`] as const
+        })
+        yield* redis.send("ZADD", keys.started("default"), ...some.flat())
+      }
+      assert.deepStrictEqual(yield* slice(redis), { abandoned: [], more: false })
+      assert.strictEqual(yield* redis.send("EXISTS", keys.maintenance("default")), 1)
     }))
 
   it("gives back what was handed over to a dead worker, in order, before all others", ({ redis }) =>

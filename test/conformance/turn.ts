@@ -83,6 +83,17 @@ export const failed = (id: string, rest: Partial<Ended> = {}): Ended => ({
   startedAt: "1795499999.5",
   exception: "ZXhj",
   error: "",
+  retry: "",
+  ...rest
+} as Ended) // the parts of one kind
+
+export const stopped = (id: string, rest: Partial<Ended> = {}): Ended => ({
+  _tag: "Stopped",
+  queue: "default",
+  id,
+  execution: execution(0),
+  startedAt: "1795499999.5",
+  exception: "c3RvcA==",
   ...rest
 } as Ended) // the parts of one kind
 
@@ -94,3 +105,15 @@ export const released = (id: string, rest: Partial<Ended> = {}): Ended => ({
   startedAt: "1795499999.5",
   ...rest
 } as Ended) // the parts of one kind
+
+/** What a job's results hold, the oldest first; each as field -> text. */
+export const resultsOf = (redis: RedisService, id: string) =>
+  Effect.map(
+    redis.send<ReadonlyArray<readonly [string, ReadonlyArray<string>]>>("XRANGE", keys.results(id), "-", "+"),
+    (entries) =>
+      entries.map(([, flat]) => {
+        const out: Record<string, string> = {}
+        for (let i = 0; i < flat.length; i += 2) out[flat[i]!] = flat[i + 1]!
+        return out
+      })
+  )
