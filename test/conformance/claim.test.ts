@@ -32,7 +32,8 @@ suite("claim: queued -> started", (it) => {
           data: before["data"]!,
           timeout: 30,
           enqueuedAt: Wire.encode(now - 1000),
-          dueAt: 1795499998.125
+          dueAt: 1795499998.125,
+          attempt: 1
         }]
       )
       assert.isFalse(result.more)

@@ -52,21 +52,26 @@ suite("heartbeat: started -> started", (it) => {
       yield* assertTtl(redis, keys.executions("a"), 80)
     }))
 
-  it("is refused for an execution that is not the current one, which stays as it is", ({ redis }) =>
+  it("is refused for an execution that is not the current one; what is left of it in the registry goes", ({ redis }) =>
     Effect.gen(function*() {
       yield* putStarted(redis, "taken", { execution: execution(9), abandonedAt: now + 1 })
+      yield* putStarted(redis, "others", { fields: { worker_name: "w2" }, abandonedAt: now + 1 })
       yield* putStarted(redis, "canceled", { fields: { status: "canceled" }, abandonedAt: now + 1 })
       yield* putStarted(redis, "deleted", { abandonedAt: now + 1 })
       yield* redis.send("DEL", keys.job("deleted"))
       yield* putStarted(redis, "good")
-      const executions = ["taken", "canceled", "deleted", "never", "good"].map((id) => running(id))
-      assert.deepStrictEqual(yield* beat(redis, { executions }), [false, false, false, false, true])
-      const scores = new Map(yield* zset(redis, keys.started("default")))
-      for (const member of [`taken:${execution(9)}`, `canceled:${execution(0)}`, `deleted:${execution(0)}`]) {
-        assert.strictEqual(scores.get(member), String((now + 1) / 1000))
-      }
-      assert.strictEqual(scores.size, 4)
-      assert.strictEqual(yield* redis.send("EXISTS", keys.job("deleted"), keys.executions("canceled")), 0)
+      const before = yield* job(redis, "others")
+      const executions = ["taken", "others", "canceled", "deleted", "never", "good"].map((id) => running(id))
+      assert.deepStrictEqual(yield* beat(redis, { executions }), [false, false, false, false, false, true])
+      assert.deepStrictEqual(yield* zset(redis, keys.started("default")), [
+        [`taken:${execution(9)}`, String((now + 1) / 1000)],
+        [`good:${execution(0)}`, String((now + 20_000) / 1000)]
+      ])
+      assert.deepStrictEqual(yield* job(redis, "others"), before)
+      assert.strictEqual(
+        yield* redis.send("EXISTS", keys.job("deleted"), keys.executions("canceled"), keys.executions("others")),
+        0
+      )
     }))
 
   it("for one job under whose name something foreign is costs the others nothing", ({ redis }) =>

@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as lease from "../../src/lifecycle/lease.js"
-import { assertNoTtl, assertRefusedUnchanged, assertTtl, assertUnchanged, suite } from "./support.js"
+import { assertNoTtl, assertTtl, assertUnchanged, suite } from "./support.js"
 
 suite("lease", (it) => {
   it("is taken by one, and prolonged by the same one", ({ redis }) =>
@@ -60,11 +60,17 @@ suite("lease", (it) => {
       assert.strictEqual((yield* Queue.take(messages)).message, "last")
     }))
 
-  it("changes nothing where the key is something else", ({ redis }) =>
+  it("counts as held by somebody where the key is something else, and changes nothing there", ({ redis }) =>
     Effect.gen(function*() {
       yield* redis.send("RPUSH", "lock", "a")
-      yield* assertRefusedUnchanged(redis, Effect.asVoid(redis.eval(lease.take)("lock", "a", 5000)))
-      yield* assertRefusedUnchanged(redis, Effect.asVoid(redis.eval(lease.prolong)("lock", "a", 5000)))
-      yield* assertRefusedUnchanged(redis, Effect.asVoid(redis.eval(lease.end)("lock", "a", "channel")))
+      assert.deepStrictEqual(yield* assertUnchanged(redis, redis.eval(lease.take)("lock", "a", 5000)), {
+        _tag: "Held",
+        by: "a foreign list",
+        lapsesIn: undefined
+      })
+      for (const token of ["a", "a foreign set"]) {
+        assert.isFalse(yield* assertUnchanged(redis, redis.eval(lease.prolong)("lock", token, 5000)))
+        assert.isFalse(yield* assertUnchanged(redis, redis.eval(lease.end)("lock", token, "channel")))
+      }
     }))
 })

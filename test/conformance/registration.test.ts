@@ -4,7 +4,7 @@ import type { RedisService } from "../../src/Redis.js"
 import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
 import { register as registerScript, unregister as unregisterScript } from "../../src/worker/registration.js"
-import { assertTtl, assertUnchanged, hash, list, members, now, suite, waiting, zset } from "./support.js"
+import { assertTtl, assertUnchanged, at, hash, list, members, now, suite, waiting, zset } from "./support.js"
 
 const register = (redis: RedisService, incarnation = "i1", birth: ReadonlyArray<string> = ["birth", "b1"]) =>
   redis.eval(registerScript)({
@@ -17,8 +17,8 @@ const register = (redis: RedisService, incarnation = "i1", birth: ReadonlyArray<
     birth
   })
 
-const unregister = (redis: RedisService) =>
-  redis.eval(unregisterScript)({ worker: "w1", queues: ["high", "low"], nowDate: Wire.encode(now) })
+const unregister = (redis: RedisService, mayStillCome = false) =>
+  redis.eval(unregisterScript)({ worker: "w1", queues: ["high", "low"], mayStillCome, ...at(now) })
 
 suite("registration of workers", (it) => {
   it("enters RQ's sets, for as long as the worker is alive", ({ redis }) =>
@@ -86,6 +86,20 @@ suite("registration of workers", (it) => {
       assert.deepStrictEqual(yield* redis.send("KEYS", "*"), [])
     }))
 
+  it("leaving while the server may still move something leaves the handover lists to maintenance", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* register(redis)
+      yield* redis.send("RPUSH", keys.handover("high", "w1"), "a")
+      yield* unregister(redis, true)
+      assert.deepStrictEqual(yield* waiting(redis, "high"), ["a"])
+      for (const queue of ["high", "low"]) {
+        // from now on it counts as dead
+        assert.deepStrictEqual(yield* zset(redis, keys.handovers(queue)), [["w1", String(now / 1000)]])
+      }
+      assert.strictEqual((yield* hash(redis, keys.worker("w1")))["death"], Wire.encode(now))
+      yield* assertUnchanged(redis, unregister(redis, true))
+    }))
+
   it("leaving gets on with the other queues where one is something else", ({ redis }) =>
     Effect.gen(function*() {
       yield* register(redis)
@@ -96,7 +110,7 @@ suite("registration of workers", (it) => {
       assert.deepStrictEqual(yield* waiting(redis, "low"), ["b"])
       assert.deepStrictEqual(yield* list(redis, keys.handover("high", "w1")), ["a"])
       // maintenance goes on looking after what could not be given back
-      assert.deepStrictEqual(yield* members(redis, keys.handovers("high")), ["w1"])
+      assert.deepStrictEqual(yield* zset(redis, keys.handovers("high")), [["w1", String(now / 1000)]])
       assert.strictEqual((yield* hash(redis, keys.worker("w1")))["death"], Wire.encode(now))
     }))
 })

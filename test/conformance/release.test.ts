@@ -32,9 +32,8 @@ suite("release: started -> queued, at the front", (it) => {
         (yield* assertUnchanged(redis, turn(redis, { ended: [released("a")] }))).handedIn,
         [false]
       )
-      assert.deepStrictEqual((yield* turn(redis, { ended: [completed("a", { execution: execution(5) })] })).handedIn, [
-        true
-      ])
+      const ended = [completed("a", { execution: execution(5) })]
+      assert.deepStrictEqual((yield* turn(redis, { worker: "w2", ended })).handedIn, [true])
     }))
 
   it("is refused for a job that is not started any more", ({ redis }) =>
