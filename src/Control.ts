@@ -79,9 +79,8 @@ export const make: Effect.Effect<ControlService, never, Redis.Redis> = Effect.ge
   return {
     suspend: ({ duration } = {}) =>
       Effect.gen(function*() {
-        if (duration === undefined) return yield* redis.send("SET", keys.suspended, "1")
-        const millis = yield* Check.millis("duration", duration, Duration.zero, 1)
-        yield* redis.send("SET", keys.suspended, "1", "EX", Math.ceil(millis / 1000))
+        const millis = duration === undefined ? 0 : yield* Check.millis("duration", duration, Duration.zero, 1)
+        yield* redis.send("SET", keys.suspended, "1", ...(millis > 0 ? ["EX", Math.ceil(millis / 1000)] : []))
       }).pipe(Effect.asVoid),
     resume: Effect.asVoid(redis.send("DEL", keys.suspended)),
     isSuspended: Effect.map(redis.send<number>("EXISTS", keys.suspended), (found) => found === 1),

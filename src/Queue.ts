@@ -12,7 +12,6 @@ import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
-import type * as Scope from "effect/Scope"
 import type { WallClock, When } from "./internal/when.js"
 import type * as Job from "./Job.js"
 import type * as JobRecord from "./JobRecord.js"
@@ -386,11 +385,11 @@ export class Queue extends Context.Tag("effect-rq/Queue")<Queue, QueueService>()
  * @since 0.1.0
  * @category constructors
  */
-export const make: Effect.Effect<QueueService, never, Redis.Redis | Scope.Scope> = Effect.gen(function*() {
+export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(function*() {
   const redis = yield* Redis.Redis
   const read = redis.eval(readScript)
   const submit = Submit.make(redis)
-  const awaiting = yield* Awaiting.make(redis)
+  const awaiting = Awaiting.make(redis)
   const manage = Manage.make(redis, awaiting)
 
   const enqueueOne = <J extends Job.Any>(
@@ -456,4 +455,4 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis | Scope.Scope>
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Queue, never, Redis.Redis> = Layer.scoped(Queue, make)
+export const layer: Layer.Layer<Queue, never, Redis.Redis> = Layer.effect(Queue, make)

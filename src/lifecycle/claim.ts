@@ -70,31 +70,34 @@ local claimed = {}
 -- How many ids of jobs that are gone may be dropped in one call: it must stay short whatever the list holds.
 local drops = 1000
 
+-- False when the job can't be started and has to stay where it is; true when it was started, or dropped.
 local function start(queue, id)
   local key = JOB .. id
   local job = redis.pcall("HMGET", key, "status", ${luaClaimedFields})
-  if job.err or not (job[1] or job[2]) then return end
-  if job[1] and job[1] ~= "queued" then return end
+  if job.err or not (job[1] or job[2]) then return true end
+  if job[1] and job[1] ~= "queued" then return true end
   local execution = EXECUTION_PREFIX .. string.format("%08x", COUNTER)
+  if not attempt("ZADD", STARTED .. queue, ABANDONED_AT, id .. ":" .. execution) then return false end
   COUNTER = COUNTER + 1
-  if not attempt("ZADD", STARTED .. queue, ABANDONED_AT, id .. ":" .. execution) then
-    -- the key of the registry holds something foreign: the job stays where it was
-    attempt("LPUSH", QUEUE .. queue, id)
-    drops = 0
-    return
-  end
   redis.call("HSET", key, "status", "started", "started_at", NOW_DATE, "worker_name", WORKER)
   redis.call("PERSIST", key)
   claimed[#claimed + 1] = { queue, id, execution, job[2], job[3], job[4], job[5], job[6], job[7] }
+  return true
 end
 
--- Starts at most \`want\` jobs of one list. False when the list gave less than it was asked for.
+-- Starts at most \`want\` jobs of one list. False when the list has no more to give.
 local function claimFrom(list, queue, want)
   while #claimed < want and drops > 0 do
     local before = #claimed
     local ids = attempt("LPOP", list, want - before)
     if not ids then return false end
-    for i = 1, #ids do start(queue, ids[i]) end
+    for i = 1, #ids do
+      if not start(queue, ids[i]) then
+        -- the key of the registry holds something foreign: what was taken goes back to where it was
+        for j = #ids, i, -1 do redis.call("LPUSH", list, ids[j]) end
+        return false
+      end
+    end
     drops = drops - (#ids - (#claimed - before))
   end
   return true

@@ -39,7 +39,7 @@ local function complete(queue, id, execution, startedAt, value)
     if ttl > 0 then redis.call("EXPIRE", key, ttl) end
     attempt("ZADD", FINISHED .. queue, ttl > 0 and math.floor(NOW) + ttl or "+inf", id)
   end
-  releaseDependents(id, "finished")
+  releaseDependents(id, "finished", repeats > 0 and -1 or ttl)
   return 1
 end
 `

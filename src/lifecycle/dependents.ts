@@ -15,7 +15,8 @@ end
 
 -- Whether all that a job waits for is met; \`ended\` is the status of the job \`id\`, which may not be written yet.
 local function isReleased(dependent, allowFailure, id, ended)
-  local parents = redis.call("SMEMBERS", JOB .. ":" .. dependent .. ":dependencies")
+  local parents = attempt("SMEMBERS", JOB .. ":" .. dependent .. ":dependencies")
+  if not parents then return false end
   for i = 1, #parents do
     local status = ended
     if parents[i] ~= id then status = attempt("HGET", JOB .. parents[i], "status") end
@@ -24,7 +25,9 @@ local function isReleased(dependent, allowFailure, id, ended)
   return true
 end
 
-local function releaseDependents(id, ended)
+-- Who is not released yet is remembered for as long as the job, of which \`ttl\` is the lifetime: like its own it may be
+-- 0, or -1 for ever.
+local function releaseDependents(id, ended, ttl)
   local set = JOB .. id .. ":dependents"
   local waiting = attempt("SMEMBERS", set)
   if not waiting then return end
@@ -32,7 +35,7 @@ local function releaseDependents(id, ended)
     local dependent = waiting[i]
     local key = JOB .. dependent
     local job = redis.pcall("HMGET", key, "status", "origin", "allow_dependency_failures", "enqueue_at_front", "ttl")
-    if job.err or job[1] ~= "deferred" then
+    if job.err or job[1] ~= "deferred" or not job[2] then
       redis.call("SREM", set, dependent)
     elseif isReleased(dependent, job[3] == "1", id, ended) and holdsListOrNothing(QUEUE .. job[2]) then
       attempt("ZREM", DEFERRED .. job[2], dependent)
@@ -44,5 +47,6 @@ local function releaseDependents(id, ended)
       redis.call("DEL", JOB .. ":" .. dependent .. ":dependencies")
     end
   end
+  if #waiting > 0 and ttl and ttl >= 0 then redis.call("EXPIRE", set, ttl) end
 end
 `

@@ -61,7 +61,7 @@ end
 -- Takes the execution out. Returns status, worker and the wanted fields of its job, or nil when it is not the current one
 -- any more: it was taken out before, or the job is somewhere else by now, or another worker than \`owner\` runs it.
 local function takeOut(owner, queue, id, execution, ...)
-  if redis.call("ZREM", STARTED .. queue, id .. ":" .. execution) == 0 then return nil end
+  if attempt("ZREM", STARTED .. queue, id .. ":" .. execution) ~= 1 then return nil end
   redis.call("DEL", EXECUTIONS .. id, EXECUTION .. id .. ":" .. execution)
   local job = redis.pcall("HMGET", JOB .. id, "status", "worker_name", ...)
   if job[1] ~= "started" or owner and job[2] ~= owner then return nil end

@@ -24,7 +24,7 @@ local function toFailed(queue, id, execution, startedAt, ttl, exception, typedEr
     if ttl > 0 then redis.call("EXPIRE", key, ttl) end
     attempt("ZADD", FAILED .. queue, ttl > 0 and math.floor(NOW) + ttl or -1, id)
   end
-  releaseDependents(id, status)
+  releaseDependents(id, status, ttl)
 end
 
 -- \`retry\` is what the worker says: empty for what the job says, "never", or the delay in seconds.

@@ -6,8 +6,6 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
-import * as Signal from "../internal/signal.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 
@@ -70,83 +68,98 @@ const isAfter = (id: string, other: string): boolean => {
   return time! > otherTime! || (time === otherTime && sequence! > otherSequence!)
 }
 
-/** Waits for as long as the scope is open. The connection is there only while somebody waits. */
-export const make = (redis: Redis.RedisService): Effect.Effect<Awaiting, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const waiters = new Set<Waiter>()
-    const added = Signal.make()
-    let connection: Redis.Connection | undefined
+/** The connection, and the fiber that reads from it, are there only while somebody waits. */
+export const make = (redis: Redis.RedisService): Awaiting => {
+  const waiters = new Set<Waiter>()
+  let connection: Redis.Connection | undefined
+  let reading = false
 
-    const deliver = (key: string, entries: ReadonlyArray<Entry>) =>
-      Effect.forEach(
-        [...waiters].filter((waiter) => waiter.key === key),
-        (waiter) => {
-          const entry = entries.find(([id]) => isAfter(id, waiter.after))
-          if (entry === undefined) return Effect.void
-          waiters.delete(waiter)
-          const [id, fields] = entry
-          return Deferred.succeed(waiter.deferred, { id, fields: fields.map((field) => encoder.encode(field)) })
-        },
-        { discard: true }
-      )
+  const deliver = (key: string, entries: ReadonlyArray<Entry>) =>
+    Effect.forEach(
+      [...waiters].filter((waiter) => waiter.key === key),
+      (waiter) => {
+        const entry = entries.find(([id]) => isAfter(id, waiter.after))
+        if (entry === undefined) return Effect.void
+        waiters.delete(waiter)
+        const [id, fields] = entry
+        return Deferred.succeed(waiter.deferred, { id, fields: fields.map((field) => encoder.encode(field)) })
+      },
+      { discard: true }
+    )
 
-    const readUntilAllHave = Effect.scoped(Effect.gen(function*() {
-      const own = yield* redis.connection
-      yield* Effect.acquireRelease(
+  const readUntilAllHave = Effect.scoped(Effect.gen(function*() {
+    const own = yield* redis.connection
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        connection = own
+      }),
+      () =>
         Effect.sync(() => {
-          connection = own
-        }),
-        () =>
-          Effect.sync(() => {
-            connection = undefined
-          })
-      )
-      while (waiters.size > 0) {
-        const asked = [...waiters]
-        for (const waiter of asked) waiter.asked = true
-        const reply = yield* own.send<ReadonlyArray<readonly [string, ReadonlyArray<Entry>]> | null>(
-          "XREAD",
-          "BLOCK",
-          blockMillis,
-          "STREAMS",
-          ...asked.map((waiter) => waiter.key),
-          ...asked.map((waiter) => waiter.after)
-        )
-        for (const [key, entries] of reply ?? []) yield* deliver(key, entries)
-      }
-    }))
-
-    yield* Effect.forkScoped(Effect.forever(Effect.gen(function*() {
-      if (waiters.size === 0) return yield* added.wait
-      yield* Effect.ignore(
-        Effect.retry(readUntilAllHave, { schedule: untilItWorks, while: (error) => error.isTransient })
-      )
-    })))
-
-    return {
-      mark: redis.eval(mark),
-      next: (jobId, after) =>
-        Effect.gen(function*() {
-          const waiter: Waiter = {
-            key: keys.results(jobId),
-            after,
-            deferred: yield* Deferred.make<ResultEntry>(),
-            asked: false
-          }
-          waiters.add(waiter)
-          added.notify()
-          // The call that blocks must end, so that the next one asks for this job as well. It may be on its way to the
-          // server yet, so once is not always enough.
-          const interruptCall = Effect.gen(function*() {
-            for (let wait = 5; !waiter.asked; wait = Math.min(1000, wait * 2)) {
-              if (connection !== undefined) yield* Effect.ignore(connection.unblock)
-              yield* Effect.sleep(wait)
-            }
-          })
-          return yield* Effect.zipRight(
-            Effect.raceFirst(interruptCall, Deferred.await(waiter.deferred)),
-            Deferred.await(waiter.deferred)
-          ).pipe(Effect.ensuring(Effect.sync(() => waiters.delete(waiter))))
+          connection = undefined
         })
+    )
+    while (waiters.size > 0) {
+      const asked = [...waiters]
+      for (const waiter of asked) waiter.asked = true
+      const reply = yield* own.send<ReadonlyArray<readonly [string, ReadonlyArray<Entry>]> | null>(
+        "XREAD",
+        "BLOCK",
+        blockMillis,
+        "STREAMS",
+        ...asked.map((waiter) => waiter.key),
+        ...asked.map((waiter) => waiter.after)
+      )
+      for (const [key, entries] of reply ?? []) yield* deliver(key, entries)
     }
+  }))
+
+  const startReading = Effect.suspend(() => {
+    if (reading) return Effect.void
+    reading = true
+    const whileSomebodyWaits = Effect.gen(function*() {
+      while (waiters.size > 0) {
+        const retried = Effect.retry(readUntilAllHave, { schedule: untilItWorks, while: (error) => error.isTransient })
+        // What can't be mended by trying again is found out by those who wait: they look again by themselves.
+        if (!(yield* Effect.isSuccess(retried))) yield* Effect.sleep(blockMillis)
+      }
+    })
+    return Effect.forkDaemon(Effect.ensuring(
+      whileSomebodyWaits,
+      Effect.sync(() => {
+        reading = false
+      })
+    ))
   })
+
+  /** Ends the call that blocks, so that the next one asks for all who wait now, or none is made. */
+  const unblock = Effect.suspend(() => connection === undefined ? Effect.void : Effect.ignore(connection.unblock))
+
+  return {
+    mark: redis.eval(mark),
+    next: (jobId, after) =>
+      Effect.gen(function*() {
+        const waiter: Waiter = {
+          key: keys.results(jobId),
+          after,
+          deferred: yield* Deferred.make<ResultEntry>(),
+          asked: false
+        }
+        waiters.add(waiter)
+        yield* startReading
+        // The call that blocks may be on its way to the server yet, so once is not always enough.
+        const untilAsked = Effect.gen(function*() {
+          for (let wait = 5; !waiter.asked; wait = Math.min(1000, wait * 2)) {
+            yield* unblock
+            yield* Effect.sleep(wait)
+          }
+        })
+        return yield* Effect.zipRight(
+          Effect.raceFirst(untilAsked, Deferred.await(waiter.deferred)),
+          Deferred.await(waiter.deferred)
+        ).pipe(Effect.ensuring(Effect.suspend(() => {
+          waiters.delete(waiter)
+          return waiters.size === 0 ? unblock : Effect.void
+        })))
+      })
+  }
+}
