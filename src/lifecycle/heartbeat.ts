@@ -95,8 +95,9 @@ local isCurrent = {}
 for i = at, #ARGV, 4 do
   local queue, id, execution, startedAt = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local started, job = STARTED .. queue, JOB .. id
-  -- pcall: a foreign key under the name of one job must not cost the others their beat
-  local fields = redis.call("ZSCORE", started, id .. ":" .. execution) and redis.pcall("HMGET", job, "status", "worker_name")
+  -- pcall: a foreign key under the name of one job or registry must not cost the others their beat
+  local score = redis.pcall("ZSCORE", started, id .. ":" .. execution)
+  local fields = type(score) == "string" and redis.pcall("HMGET", job, "status", "worker_name")
   if fields and fields[1] == "started" and fields[2] == worker then
     redis.call("ZADD", started, "XX", aliveUntil, id .. ":" .. execution)
     redis.call("HSET", job, "last_heartbeat", nowDate)
@@ -108,7 +109,7 @@ for i = at, #ARGV, 4 do
     isCurrent[#isCurrent + 1] = 1
   else
     -- Python's cancel and delete leave our member behind
-    redis.call("ZREM", started, id .. ":" .. execution)
+    redis.pcall("ZREM", started, id .. ":" .. execution)
     isCurrent[#isCurrent + 1] = 0
   end
 end

@@ -35,6 +35,7 @@ local function requeueOne(id)
   redis.call("HSET", key, "status", "queued", "enqueued_at", NOW_DATE, "worker_name", "", "started_at", "", "ended_at", "")
   redis.call("PERSIST", key)
   attempt("PERSIST", RESULTS .. id)
+  redis.call("PERSIST", key .. ":dependents")
   local ttl = tonumber(job[3] or "")
   if ttl and ttl >= 1 and ttl < 1e11 then redis.call("EXPIRE", key, math.floor(ttl)) end
   redis.call(ARGV[2] == "1" and "LPUSH" or "RPUSH", QUEUE .. origin, id)

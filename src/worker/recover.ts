@@ -23,7 +23,8 @@ export const recover = Redis.script(
 local prefix, mine = ARGV[1], {}
 for i = 2, #ARGV do
   local queue = ARGV[i]
-  local members = redis.call("ZRANGE", KEYS[1] .. queue, 0, -1)
+  -- pcall: a foreign key in place of one registry must not hide what is in the others
+  local members = redis.pcall("ZRANGE", KEYS[1] .. queue, 0, -1)
   for j = 1, #members do
     local id, execution = string.match(members[j], "^(.*):([^:]*)$")
     if id and string.sub(execution, 1, #prefix) == prefix then

@@ -1,6 +1,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { abandon } from "../../src/lifecycle/abandon.js"
+import { requeue } from "../../src/lifecycle/requeue.js"
 import type { Ended } from "../../src/lifecycle/turn.js"
 import type { RedisService } from "../../src/Redis.js"
 import * as Wire from "../../src/wire/date.js"
@@ -344,6 +345,19 @@ suite("release of dependents: deferred -> queued", (it) => {
       yield* assertTtl(redis, dependentsOf("p0"), 500)
       yield* assertTtl(redis, dependentsOf("p1"), 60)
       assert.strictEqual(yield* redis.send("EXISTS", dependentsOf("p2")), 0)
+    }))
+
+  it("are remembered without an end while a job that has failed is tried again", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "p", { fields: { failure_ttl: "60" } })
+      yield* putDeferred(redis, "d", ["p"])
+      yield* end(redis, failed("p"))
+      yield* assertTtl(redis, dependentsOf("p"), 60)
+      yield* redis.eval(requeue)({ ids: ["p"], nowDate: at(now).nowDate, atFront: false })
+      yield* assertNoTtl(redis, dependentsOf("p"))
+      yield* turn(redis, { want: 1, counter: 1 })
+      yield* end(redis, completed("p", { execution: execution(1) }))
+      assert.deepStrictEqual(yield* waiting(redis), ["d"])
     }))
 
   it("releases 300 in one call, each into its place", ({ redis }) =>

@@ -87,6 +87,18 @@ suite("heartbeat: started -> started", (it) => {
       )
     }))
 
+  it("for one registry in whose place something foreign is costs the others nothing", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("SET", keys.started("bad"), "a text")
+      yield* putStarted(redis, "good", { abandonedAt: now + 1 })
+      const executions = [{ ...running("lost"), queue: "bad" }, running("good")]
+      assert.deepStrictEqual(yield* beat(redis, { executions }), [false, true])
+      assert.deepStrictEqual(yield* zset(redis, keys.started("default")), [
+        [`good:${execution(0)}`, String((now + 20_000) / 1000)]
+      ])
+      assert.strictEqual(yield* redis.send("GET", keys.started("bad")), "a text")
+    }))
+
   it("may be repeated: counters are totals", ({ redis }) =>
     Effect.gen(function*() {
       yield* putStarted(redis, "a")

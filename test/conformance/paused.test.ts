@@ -39,7 +39,9 @@ suite("claim while the fleet is suspended or a queue is paused", (it) => {
       yield* put(redis, "low", "c", "d")
       yield* redis.send("SADD", keys.paused, "high", "elsewhere")
       const result = yield* turn(redis, { queues, want: 1 })
-      assert.deepStrictEqual([ids(result), result.more, result.suspended, result.paused], [["c"], true, false, ["high"]])
+      assert.deepStrictEqual([ids(result), result.more, result.suspended, result.paused], [["c"], true, false, [
+        "high"
+      ]])
       const rest = yield* turn(redis, { queues, want: 5, counter: 1 })
       assert.deepStrictEqual([ids(rest), rest.more, rest.paused], [["d"], false, ["high"]])
       assert.deepStrictEqual(yield* waiting(redis, "high"), ["a", "b"])
@@ -50,14 +52,13 @@ suite("claim while the fleet is suspended or a queue is paused", (it) => {
 
   it("gives back in order what was handed over, and starts none of it", ({ redis }) =>
     Effect.gen(function*() {
-      for (const pause of [["SET", keys.suspended, "1"], ["SADD", keys.paused, "high"]] as const) {
+      for (const isSuspended of [true, false]) {
         yield* put(redis, "high", "c")
         for (const id of ["a", "b", "l"]) yield* putJob(redis, id)
         yield* redis.send("RPUSH", keys.handover("high", "w1"), "a", "b")
         yield* redis.send("RPUSH", keys.handover("low", "w1"), "l")
-        yield* redis.send(...pause)
+        yield* isSuspended ? redis.send("SET", keys.suspended, "1") : redis.send("SADD", keys.paused, "high")
         const result = yield* turn(redis, { queues, want: 5, handedOver: true })
-        const isSuspended = pause[0] === "SET"
         assert.deepStrictEqual(ids(result), isSuspended ? [] : ["l"])
         assert.deepStrictEqual(yield* waiting(redis, "high"), ["a", "b", "c"])
         assert.deepStrictEqual(yield* waiting(redis, "low"), isSuspended ? ["l"] : [])
@@ -93,7 +94,12 @@ suite("claim while the fleet is suspended or a queue is paused", (it) => {
     Effect.gen(function*() {
       yield* put(redis, "high", "a")
       const result = yield* turn(redis, { queues, want: 1 })
-      assert.deepStrictEqual([ids(result), result.suspended, result.paused, result.problem], [["a"], false, [], undefined])
+      assert.deepStrictEqual([ids(result), result.suspended, result.paused, result.problem], [
+        ["a"],
+        false,
+        [],
+        undefined
+      ])
     }))
 })
 

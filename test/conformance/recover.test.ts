@@ -30,15 +30,23 @@ suite("recover: what Redis holds for a worker", (it) => {
       ])
     }))
 
-  it("passes over a job under whose name something foreign is, and tells of one that is gone", ({ redis }) =>
+  it("tells the attempt", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { fields: { failed_attempts: "2", abandon_count: "1" } })
+      const [found] = yield* redis.eval(script)({ executionPrefix: prefix, queues: ["default"] })
+      assert.strictEqual(found?.attempt, 4)
+    }))
+
+  it("passes over what is not started any more, is gone, or is something foreign", ({ redis }) =>
     Effect.gen(function*() {
       yield* putStarted(redis, "foreign")
-      yield* redis.send("DEL", keys.job("foreign"))
-      yield* redis.send("SET", keys.job("foreign"), "a text")
       yield* putStarted(redis, "gone", { execution: execution(1) })
-      yield* redis.send("DEL", keys.job("gone"))
-      yield* putStarted(redis, "good", { execution: execution(2) })
-      const found = yield* redis.eval(script)({ executionPrefix: prefix, queues: ["default"] })
-      assert.sameMembers(found.map(({ id }) => id).filter((id) => id !== "gone"), ["good"])
+      yield* redis.send("DEL", keys.job("foreign"), keys.job("gone"))
+      yield* redis.send("SET", keys.job("foreign"), "a text")
+      yield* putStarted(redis, "canceled", { execution: execution(2), fields: { status: "canceled" } })
+      yield* putStarted(redis, "good", { execution: execution(3) })
+      yield* redis.send("SET", keys.started("bad"), "a text")
+      const found = yield* redis.eval(script)({ executionPrefix: prefix, queues: ["bad", "default"] })
+      assert.deepStrictEqual(found.map(({ id }) => id), ["good"])
     }))
 })

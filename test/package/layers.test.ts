@@ -6,8 +6,8 @@ import * as Path from "node:path"
 import { sourcesIn, withoutComments } from "./sources.js"
 
 const port = ["internal", "redis", "ids"]
-const definitions = [...port, "wire", "lifecycle", "clock", "job"]
-const services = [...definitions, "job-group", "job-record", "queue", "registry", "lock", "inspector"]
+const definitions = [...port, "wire", "lifecycle", "clock", "job", "retry"]
+const services = [...definitions, "job-group", "job-record", "current-job", "queue", "registry", "lock", "inspector"]
 const processes = [...services, "worker", "scheduler"]
 const library = [...processes, "redis-memory", "redis-live"]
 
@@ -26,6 +26,9 @@ const layers: Record<string, ReadonlyArray<string>> = {
   "redis-live": port,
   clock: port,
   job: definitions,
+  retry: port,
+  "current-job": definitions,
+  control: services,
   "job-group": services,
   "job-record": services,
   queue: services,

@@ -13,8 +13,11 @@ import { reschedule } from "../../src/lifecycle/reschedule.js"
 import { schedule } from "../../src/lifecycle/schedule.js"
 import { turn } from "../../src/lifecycle/turn.js"
 import * as keys from "../../src/wire/keys.js"
+import { setMeta } from "../../src/worker/meta.js"
+import { recover } from "../../src/worker/recover.js"
+import { unregister } from "../../src/worker/registration.js"
 import type { Step } from "./support/both.js"
-import { call, command, roughly, sameHistories } from "./support/both.js"
+import { call, command, roughly, sameHistories, script } from "./support/both.js"
 
 const one = <A>(...values: ReadonlyArray<A>): FastCheck.Arbitrary<A> => FastCheck.constantFrom(...values)
 const some = <A>(arbitrary: FastCheck.Arbitrary<A>, max: number) =>
@@ -35,18 +38,56 @@ const execution = FastCheck.record({
   execution: FastCheck.tuple(worker, counter).map(([name, n]) => prefix(name) + n.toString(16).padStart(8, "0"))
 })
 
+/** As users and Python write them, and as nobody should. */
+const intervals = one(
+  "[0]",
+  "[1, 20]",
+  "[0.25,3]",
+  "[5,0,7]",
+  "[]",
+  "{}",
+  "[null]",
+  "[[1]]",
+  "[\"4\"]",
+  "[-3]",
+  "nonsense"
+)
+const flag = one("1", "0")
+
+/** What a job may say beyond the first run: all of it, some of it, or none. */
+const beyond = FastCheck.record({
+  retries_left: one("0", "1", "3", "many"),
+  retry_intervals: intervals,
+  enqueue_at_front_on_retry: flag,
+  failed_attempts: one("1", "x"),
+  abandon_count: one("0", "2"),
+  repeats_left: one("0", "1", "2", ""),
+  repeat_intervals: intervals,
+  repeat_count: one("1"),
+  awaited: flag,
+  meta: one("{}", "{\"n\":1}"),
+  allow_dependency_failures: flag,
+  enqueue_at_front: flag,
+  ttl: one("", "-1", "1000"),
+  worker_name: worker,
+  origin: queue
+}, { requiredKeys: [] }).map((some) => Object.entries(some).flatMap(([name, value]) => [name, value ?? ""]))
+
 const fields = (status: string) =>
-  FastCheck.tuple(one("x\x00\xff", "y", ""), one("-1", "180", "0"), one("500", "0", "-1", ""), one("10", "", "0")).map(
-    ([data, timeout, resultTtl, failureTtl]) =>
-      [
-        ["status", status],
-        ["data", data],
-        ["timeout", timeout],
-        ["result_ttl", resultTtl],
-        ["failure_ttl", failureTtl],
-        ["enqueued_at", "2023-11-14T22:13:20.000000Z"]
-      ].flat()
-  )
+  FastCheck.tuple(
+    one("x\x00\xff", "y", ""),
+    one("-1", "180", "0"),
+    one("500", "0", "-1", ""),
+    one("10", "", "0"),
+    beyond
+  ).map(([data, timeout, resultTtl, failureTtl, more]) => [
+    ...["status", status, "data", data, "timeout", timeout, "result_ttl", resultTtl, "failure_ttl", failureTtl],
+    ...["enqueued_at", "2023-11-14T22:13:20.000000Z"],
+    ...more
+  ])
+
+const dependents = (of: string) => `${keys.job(of)}:dependents`
+const dependencies = (of: string) => `${keys.family.job}:${of}:dependencies`
 
 const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
   some(
@@ -75,7 +116,7 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
     limit: one(1, 2, 10),
     heartbeat: FastCheck.boolean()
   }).map((params) => call(promote, params)),
-  ...[1, 2].map(() =>
+  ...[1, 2, 3].map(() =>
     FastCheck.tuple(
       worker,
       FastCheck.record({
@@ -93,8 +134,12 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
             one(
               { _tag: "Completed" as const, returnValue: "cmVzdWx0" },
               { _tag: "Completed" as const, returnValue: "" },
-              { _tag: "Failed" as const, exception: "ZXhj", error: "" },
-              { _tag: "Failed" as const, exception: "ZXhj", error: "{}" },
+              { _tag: "Failed" as const, exception: "ZXhj", error: "", retry: "" as const },
+              { _tag: "Failed" as const, exception: "ZXhj", error: "{}", retry: "" as const },
+              { _tag: "Failed" as const, exception: "ZXhj", error: "", retry: "never" as const },
+              { _tag: "Failed" as const, exception: "ZXhj", error: "", retry: 0 },
+              { _tag: "Failed" as const, exception: "ZXhj", error: "", retry: 2.5 },
+              { _tag: "Stopped" as const, exception: "c3RvcA==" },
               { _tag: "Released" as const }
             )
           ).map(([of, startedAt, how]) => ({ ...of, startedAt, ...how })),
@@ -131,6 +176,42 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
     statuses: one(["finished"], ["failed"], ["scheduled"], ["started"]),
     byExecution: FastCheck.boolean()
   }).map((params) => call(remove, params)),
+  FastCheck.tuple(execution, one("", "{}", "{\"n\":1}"), one("{}", "{\"n\":1}")).map(([of, before, after]) =>
+    call(setMeta, of, before, after)
+  ),
+  FastCheck.tuple(worker, some(queue, 2)).map(([name, queues]) =>
+    call(recover, { executionPrefix: prefix(name), queues })
+  ),
+  FastCheck.record({ worker, queues: some(queue, 2), now: seconds, nowDate: date, mayStillCome: FastCheck.boolean() })
+    .map((params) => call(unregister, params)),
+  // a job that waits for one or two others, as one command: RQ's own script of it is Python's
+  FastCheck.tuple(id, queue, some(id, 2), fields("deferred")).map(([of, name, parents, all]) =>
+    script(
+      `local n = tonumber(ARGV[3])
+redis.call("HSET", KEYS[1], "origin", ARGV[2], unpack(ARGV, 4 + n))
+redis.call("ZADD", KEYS[2], 1700000000, ARGV[1])
+for i = 1, n do
+  redis.call("SADD", KEYS[3 + i], ARGV[1])
+  redis.call("SADD", KEYS[3], ARGV[3 + i])
+end
+return n`,
+      [keys.job(of), keys.deferred(name), dependencies(of), ...parents.map(dependents)],
+      [of, name, String(parents.length), ...parents, ...all]
+    )
+  ),
+  FastCheck.tuple(id, fields("queued")).map(([of, all]) => command(["HSET", keys.job(of), ...all.slice(2)])),
+  FastCheck.boolean().map((on) => command(on ? ["SET", keys.suspended, "1"] : ["DEL", keys.suspended])),
+  FastCheck.tuple(FastCheck.boolean(), queue).map(([on, name]) => command([on ? "SADD" : "SREM", keys.paused, name])),
+  // something foreign in the place of a key, and its end
+  one(
+    keys.started("high"),
+    keys.scheduled("high"),
+    keys.failed("default"),
+    keys.results("j1"),
+    dependents("j1"),
+    dependencies("j2"),
+    keys.paused
+  ).chain((key) => one(["SET", key, "a text"], ["DEL", key], ["DEL", key]).map((args) => command(args))),
   // what workers do outside of scripts, and what somebody else may do
   FastCheck.tuple(queue, worker).map(([name, of]) =>
     command(["LMOVE", keys.queue(name), keys.handover(name, of), "LEFT", "RIGHT"])
