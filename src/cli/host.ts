@@ -234,6 +234,8 @@ const logEvents = (worker: Worker.WorkerService): Effect.Effect<void> => {
         return log(Effect.logInfo(`job ${event.jobId} completed in ${took} ms`))
       case "Failed":
         return log(Effect.logWarning(`job ${event.jobId} failed after ${took} ms: ${event.message.split("\n")[0]}`))
+      case "Stopped":
+        return log(Effect.logInfo(`job ${event.jobId} was stopped after ${took} ms`))
       case "Released":
         return log(Effect.logInfo(`job ${event.jobId} was put back at the front of its queue`))
       case "Lost":

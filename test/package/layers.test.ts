@@ -7,7 +7,17 @@ import { sourcesIn, withoutComments } from "./sources.js"
 
 const port = ["internal", "redis", "ids"]
 const definitions = [...port, "wire", "lifecycle", "clock", "job", "retry"]
-const services = [...definitions, "job-group", "job-record", "current-job", "queue", "registry", "lock", "inspector"]
+const services = [
+  ...definitions,
+  "job-group",
+  "job-record",
+  "current-job",
+  "queue",
+  "registry",
+  "lock",
+  "inspector",
+  "control"
+]
 const processes = [...services, "worker", "scheduler"]
 const library = [...processes, "redis-memory", "redis-live"]
 

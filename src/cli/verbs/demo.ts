@@ -378,7 +378,7 @@ export const run = (options: Values<"demo">): Effect.Effect<void, Failure> =>
       Effect.mapError((error) =>
         error._tag === "RedisError"
           ? fromProblem(Probe.explain(error, shown))
-          : error._tag === "InvalidJobError"
+          : error._tag === "InvalidJobError" || error._tag === "JobExists"
           ? failed(error.message)
           : error
       )

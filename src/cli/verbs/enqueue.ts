@@ -16,7 +16,7 @@ import * as Queue from "../../Queue.js"
 import * as Arguments from "../arguments.js"
 import { withRedis } from "../connection.js"
 import { showInstant, showRelative } from "../duration.js"
-import { Failure, misused, withOptionName } from "../failure.js"
+import { failed, Failure, misused, withOptionName } from "../failure.js"
 import type { Enqueued } from "../host.js"
 import type { LoadHost } from "../loadHost.js"
 import type { Stop } from "../signals.js"
@@ -108,7 +108,10 @@ const enqueueUnchecked = (
     const at = due.at === undefined ? undefined : DateTime.unsafeMake(due.at)
     const request = Queue.request(job, payload as typeof Anything.Type, { ...toOptions(options), at, in: due.in }) // `collect` makes nothing else
     const refs = yield* Effect.flatMap(Queue.make, (queue) => queue.enqueueMany([request])).pipe(
-      Effect.catchTag("InvalidJobError", (error) => misused("enqueue", withOptionName(error.message))),
+      Effect.catchTags({
+        InvalidJobError: (error) => misused("enqueue", withOptionName(error.message)),
+        JobExists: (error) => failed(error.message)
+      }),
       withRedis(options.url)
     )
     const ref = refs[0]! // one for each request

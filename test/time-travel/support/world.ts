@@ -108,6 +108,17 @@ export interface World extends Time {
     name: string,
     options?: Worker.WorkerOptions & HostOptions & { readonly handler?: TaskHandler | undefined }
   ) => Effect.Effect<WorkerHost, Worker.InvalidOptions | Worker.WorkerNameTaken>
+  /** A worker of another group, whose handlers note nothing by themselves. */
+  readonly workerOf: <Jobs extends Job.Any, R = never>(
+    name: string,
+    group: JobGroup.JobGroup<Jobs>,
+    handlers: Layer.Layer<JobGroup.ToHandlers<Jobs>>,
+    options?: Worker.WorkerOptions & HostOptions
+  ) => Effect.Effect<
+    WorkerHost,
+    Worker.InvalidOptions | Worker.WorkerNameTaken,
+    R | Exclude<Job.Context<Jobs>, Redis.Redis | Scope.Scope>
+  >
   readonly dump: Effect.Effect<Readonly<Record<string, RedisMemory.Entry>>>
   readonly status: (jobId: string) => Effect.Effect<string | null>
 }
