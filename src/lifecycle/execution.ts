@@ -33,6 +33,14 @@ export const executionKeys: ReadonlyArray<Redis.Arg> = [
   keys.ownFamily.scheduler
 ]
 
+export const luaIsOwner = `
+-- Python saves all fields of a job that it has read before the start, an empty name of a worker among them: an empty one
+-- is nobody else's.
+local function isOwner(worker, name)
+  return not name or name == "" or name == worker
+end
+`
+
 export const luaExecution = `
 local JOB, QUEUE, STARTED, FINISHED, FAILED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local RESULTS, EXECUTIONS, EXECUTION, HANDOVER = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -58,13 +66,14 @@ local function holdsListOrNothing(key)
   return false
 end
 
+${luaIsOwner}
 -- Takes the execution out. Returns status, worker and the wanted fields of its job, or nil when it is not the current one
 -- any more: it was taken out before, or the job is somewhere else by now, or another worker than \`owner\` runs it.
 local function takeOut(owner, queue, id, execution, ...)
   if attempt("ZREM", STARTED .. queue, id .. ":" .. execution) ~= 1 then return nil end
   redis.call("DEL", EXECUTIONS .. id, EXECUTION .. id .. ":" .. execution)
   local job = redis.pcall("HMGET", JOB .. id, "status", "worker_name", ...)
-  if job[1] ~= "started" or owner and job[2] ~= owner then return nil end
+  if job[1] ~= "started" or owner and not isOwner(owner, job[2]) then return nil end
   return job
 end
 

@@ -11,7 +11,7 @@
  */
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
-import type { Execution } from "./execution.js"
+import { type Execution, luaIsOwner } from "./execution.js"
 
 export interface HeartbeatParams {
   readonly worker: string
@@ -66,7 +66,7 @@ export const heartbeat = Redis.script(
   {
     name: "heartbeat",
     numberOfKeys: 8,
-    lua: `
+    lua: `${luaIsOwner}
 local key, JOB, STARTED, EXECUTIONS, EXECUTION = KEYS[1], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local worker, now, nowDate, alive, ttl, current, member = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local at = 8
@@ -98,7 +98,7 @@ for i = at, #ARGV, 4 do
   -- pcall: a foreign key under the name of one job or registry must not cost the others their beat
   local score = redis.pcall("ZSCORE", started, id .. ":" .. execution)
   local fields = type(score) == "string" and redis.pcall("HMGET", job, "status", "worker_name")
-  if fields and fields[1] == "started" and fields[2] == worker then
+  if fields and fields[1] == "started" and isOwner(worker, fields[2]) then
     redis.call("ZADD", started, "XX", aliveUntil, id .. ":" .. execution)
     redis.call("HSET", job, "last_heartbeat", nowDate)
     local hash, all = EXECUTION .. id .. ":" .. execution, EXECUTIONS .. id

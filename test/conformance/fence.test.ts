@@ -1,10 +1,11 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { heartbeat } from "../../src/lifecycle/heartbeat.js"
 import type { RedisService } from "../../src/Redis.js"
 import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
 import { setMeta } from "../../src/worker/meta.js"
-import { assertUnchanged, job, members, now, putJob, suite, waiting, zset } from "./support.js"
+import { assertUnchanged, at, job, members, now, putJob, suite, waiting, zset } from "./support.js"
 import { completed, execution, failed, putStarted, released, stopped, turn } from "./turn.js"
 
 /** The job runs at w2; the execution that w1 had of it before is still in the registry, as Python's requeue leaves it. */
@@ -42,6 +43,30 @@ suite("the fence of an execution: its worker", (it) => {
       yield* redis.send("ZREM", keys.started("default"), `a:${execution(0)}`)
       const late = turn(redis, { ended: [completed("a"), failed("a"), stopped("a"), released("a")] })
       assert.deepStrictEqual((yield* assertUnchanged(redis, late)).handedIn, [false, false, false, false])
+    }))
+
+  it("a job whose worker's name Python has emptied is still its worker's", ({ redis }) =>
+    Effect.gen(function*() {
+      // Python's job.save() of a copy that was read before the start writes all fields but the status
+      yield* putStarted(redis, "a", { fields: { worker_name: "" } })
+      yield* putStarted(redis, "b")
+      yield* redis.send("HDEL", keys.job("b"), "worker_name")
+      const executions = ["a", "b"].map((id) => ({ queue: "default", id, execution: execution(0), startedAt: "1" }))
+      const beats = redis.eval(heartbeat)({
+        worker: "w1",
+        queues: ["default"],
+        aliveSeconds: 20,
+        workerTtl: 60,
+        birth: ["birth", "b"],
+        state: ["state", "busy"],
+        currentJob: "a",
+        executions,
+        ...at(now)
+      })
+      assert.deepStrictEqual(yield* beats, [true, true])
+      assert.deepStrictEqual((yield* turn(redis, { ended: [completed("a"), failed("b")] })).handedIn, [true, true])
+      assert.deepStrictEqual(yield* members(redis, keys.finished("default")), ["a"])
+      assert.deepStrictEqual(yield* members(redis, keys.failed("default")), ["b"])
     }))
 
   it("a foreign registry costs the others nothing", ({ redis }) =>
