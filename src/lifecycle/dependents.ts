@@ -31,6 +31,7 @@ local function releaseDependents(id, ended, ttl)
   local set = JOB .. id .. ":dependents"
   local waiting = attempt("SMEMBERS", set)
   if not waiting then return end
+  table.sort(waiting) -- the order of a set is each server's own
   for i = 1, #waiting do
     local dependent = waiting[i]
     local key = JOB .. dependent
