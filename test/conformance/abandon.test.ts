@@ -129,6 +129,52 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
       })
     }))
 
+  it("spends a retry of a job that has some: at once, at the front, whatever its intervals", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("RPUSH", keys.queue("default"), "waiting")
+      yield* putStarted(redis, "a", {
+        ...dead,
+        fields: { worker_name: "dead", retries_left: "2", retry_intervals: "[60]", failure_ttl: "100" }
+      })
+      const outcomes: Array<string> = []
+      for (let i = 0; i < 3; i++) {
+        const [one] = yield* abandon(redis, { maxAbandons: 0 }) // which is for jobs that know of no retries
+        const { retries_left } = yield* job(redis, "a")
+        outcomes.push(`${one!.outcome}, ${retries_left} left`)
+        if (one!.outcome === "queued") assert.deepStrictEqual(yield* waiting(redis), ["a", "waiting"])
+        yield* nextInterval(redis)
+        const { claimed } = yield* turn(redis, { want: 1, counter: i + 1, abandonedAt: Wire.seconds(now - 1) })
+        if (i < 2) assert.deepStrictEqual(claimed.map((one) => [one.id, one.attempt]), [["a", i + 2]])
+      }
+      assert.deepStrictEqual(outcomes, ["queued, 1 left", "queued, 0 left", "failed, 0 left"])
+      const entries = yield* resultsOf(redis, "a")
+      assert.deepStrictEqual(entries.map((one) => [one["type"], one["worker_name"], one["execution_id"]]), [
+        ["4", "dead", execution(0)],
+        ["4", "w1", execution(1)],
+        ["2", "w1", execution(2)]
+      ])
+      assert.include(
+        Zlib.inflateSync(Buffer.from(entries[0]!["exc_string"]!, "base64")).toString(),
+        `AbandonedJobError, at ${Wire.encode(now)}: worker dead died while it ran this job`
+      )
+      assert.notProperty(entries[0], "execution_started_at")
+      yield* assertTtl(redis, keys.results("a"), 100)
+      assert.strictEqual(yield* redis.send("EXISTS", keys.scheduled("default")), 0)
+    }))
+
+  it("fails at once a job that has spent its retries; one without a number of them has the worker's options", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "spent", { ...dead, fields: { retries_left: "0" } })
+      yield* putStarted(redis, "empty", { ...dead, execution: execution(1), fields: { retries_left: "" } })
+      yield* putStarted(redis, "none", { ...dead, execution: execution(2), fields: { failure_ttl: "0" } })
+      const outcomes = new Map((yield* abandon(redis)).map(({ id, outcome }) => [id, outcome]))
+      assert.deepStrictEqual([...outcomes].sort(), [["empty", "queued"], ["none", "queued"], ["spent", "failed"]])
+      assert.strictEqual(yield* status(redis, "spent"), "failed")
+      assert.strictEqual((yield* job(redis, "empty"))["retries_left"], "")
+      // a job that keeps no failures keeps this one for a moment
+      yield* assertTtl(redis, keys.results("none"), 60)
+    }))
+
   it("writes a readable text whatever its length", ({ redis }) =>
     Effect.gen(function*() {
       for (let length = 1; length <= 40; length++) {
