@@ -108,17 +108,16 @@ export interface World extends Time {
     name: string,
     options?: Worker.WorkerOptions & HostOptions & { readonly handler?: TaskHandler | undefined }
   ) => Effect.Effect<WorkerHost, Worker.InvalidOptions | Worker.WorkerNameTaken>
-  /** A worker of another group, whose handlers note nothing by themselves. */
-  readonly workerOf: <Jobs extends Job.Any, R = never>(
+  /** A worker of any group, built as given; its handlers note nothing by themselves. */
+  readonly workerOf: (
     name: string,
-    group: JobGroup.JobGroup<Jobs>,
-    handlers: Layer.Layer<JobGroup.ToHandlers<Jobs>>,
-    options?: Worker.WorkerOptions & HostOptions
-  ) => Effect.Effect<
-    WorkerHost,
-    Worker.InvalidOptions | Worker.WorkerNameTaken,
-    R | Exclude<Job.Context<Jobs>, Redis.Redis | Scope.Scope>
-  >
+    build: Effect.Effect<
+      Worker.WorkerService,
+      Worker.InvalidOptions | Worker.WorkerNameTaken,
+      Redis.Redis | Scope.Scope
+    >,
+    options?: HostOptions
+  ) => Effect.Effect<WorkerHost, Worker.InvalidOptions | Worker.WorkerNameTaken>
   readonly dump: Effect.Effect<Readonly<Record<string, RedisMemory.Entry>>>
   readonly status: (jobId: string) => Effect.Effect<string | null>
 }
@@ -235,6 +234,7 @@ const makeWorld = Effect.fnUntraced(function*(time: Time, logs: Array<Line>) {
       )
       return host(store, name, { around, disconnected }, build, (service) => service.events)
     },
+    workerOf: (name, build, options = {}) => host(store, name, options, build, (service) => service.events),
     dump: RedisMemory.dump(store),
     status: (jobId) => Effect.orDie(redis.send<string | null>("HGET", keys.job(jobId), "status"))
   }
