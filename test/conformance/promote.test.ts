@@ -161,9 +161,13 @@ suite("promote: scheduled -> queued", (it) => {
       yield* putScheduled(redis, "b", -1)
       yield* putScheduled(redis, "forever", -1, { ttl: "-1" })
       yield* putScheduled(redis, "empty", -1, { ttl: "" })
-      yield* promote(redis)
+      // which Redis would refuse, half way
+      for (const ttl of ["1e11", "1e300", "9".repeat(30), "nonsense"]) yield* putScheduled(redis, ttl, -1, { ttl })
+      const [promoted] = yield* promote(redis)
+      assert(promoted?._tag === "Promoted")
+      assert.strictEqual(promoted.ids.length, 8)
       yield* assertTtl(redis, keys.job("a"), 20)
-      for (const id of ["b", "forever", "empty"]) yield* assertNoTtl(redis, keys.job(id))
+      for (const id of promoted.ids.filter((id) => id !== "a")) yield* assertNoTtl(redis, keys.job(id))
     }))
 
   it("does bounded work: no more than the limit, the queues sharing it in order", ({ redis }) =>

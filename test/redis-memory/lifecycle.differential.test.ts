@@ -4,11 +4,16 @@
 import { describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { abandon } from "../../src/lifecycle/abandon.js"
+import { admit } from "../../src/lifecycle/admit.js"
+import { cancel } from "../../src/lifecycle/cancel.js"
+import { deleteJobs } from "../../src/lifecycle/delete.js"
+import { empty } from "../../src/lifecycle/empty.js"
 import { enqueue } from "../../src/lifecycle/enqueue.js"
 import { heartbeat } from "../../src/lifecycle/heartbeat.js"
 import * as lease from "../../src/lifecycle/lease.js"
 import { promote } from "../../src/lifecycle/promote.js"
 import { remove } from "../../src/lifecycle/remove.js"
+import { requeue } from "../../src/lifecycle/requeue.js"
 import { reschedule } from "../../src/lifecycle/reschedule.js"
 import { schedule } from "../../src/lifecycle/schedule.js"
 import { turn } from "../../src/lifecycle/turn.js"
@@ -184,6 +189,25 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
   ),
   FastCheck.record({ worker, queues: some(queue, 2), now: seconds, nowDate: date, mayStillCome: FastCheck.boolean() })
     .map((params) => call(unregister, params)),
+  FastCheck.record({
+    id,
+    queue,
+    unique: one("" as const, "keep" as const, "replace" as const),
+    window: one(undefined, undefined, 1000),
+    due: FastCheck.oneof(FastCheck.constant(undefined), seconds),
+    atFront: FastCheck.boolean(),
+    ttl: one(undefined, 1000),
+    parents: some(id, 2),
+    allowFailure: FastCheck.boolean(),
+    now: seconds,
+    fields: fields("queued")
+  }).map((params) => call(admit, params)),
+  FastCheck.record({ ids: some(id, 3), now: seconds, nowDate: date }).map((params) => call(cancel, params)),
+  FastCheck.record({ ids: some(id, 3), nowDate: date, atFront: FastCheck.boolean() }).map((params) =>
+    call(requeue, params)
+  ),
+  FastCheck.record({ ids: some(id, 3), nowDate: date }).map((params) => call(deleteJobs, params)),
+  FastCheck.record({ queue, limit: one(1, 10), nowDate: date }).map((params) => call(empty, params)),
   // a job that waits for one or two others, as one command: RQ's own script of it is Python's
   FastCheck.tuple(id, queue, some(id, 2), fields("deferred")).map(([of, name, parents, all]) =>
     script(
