@@ -323,7 +323,7 @@ export interface QueueService {
     | ParseResult.ParseError,
     Job.OutcomeContext<J>
   >
-  /** How the last runs of a job ended, the latest first; ten at most are kept. A void success leaves no trace. */
+  /** How the last runs of a job ended, the latest first, ten at most. A void success leaves no trace. */
   readonly history: (
     jobId: string
   ) => Effect.Effect<ReadonlyArray<JobRecord.Outcome>, Redis.RedisError | WireError>

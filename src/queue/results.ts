@@ -114,7 +114,10 @@ export const awaitResult = <J extends Job.Any>(
   )
 }
 
-/** The outcomes that are kept, the latest first. */
+/** How many outcomes are given. Redis keeps about as many: it trims whole parts of a stream, so there may be more. */
+const historySize = 10
+
+/** The last outcomes, the latest first. */
 export const history = (
   redis: Redis.RedisService,
   jobId: string
@@ -124,7 +127,9 @@ export const history = (
       "XREVRANGE",
       keys.results(jobId),
       "+",
-      "-"
+      "-",
+      "COUNT",
+      historySize
     ),
     (entries) =>
       Effect.forEach(
