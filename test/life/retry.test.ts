@@ -2,7 +2,7 @@
  * What becomes of a job that fails: how often it runs again, and when.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { CurrentJob, Job, JobGroup, Queue, Retry, Worker } from "effect-rq"
+import { CurrentJob, Job, JobGroup, type Queue, Retry, Worker } from "effect-rq"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

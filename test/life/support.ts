@@ -2,7 +2,7 @@
  * What the tests of a job's life have in common, on top of the world of the tests in virtual time.
  */
 import { assert } from "@effect/vitest"
-import { JobRecord, Queue, Redis, RedisMemory } from "effect-rq"
+import { type JobRecord, Queue, Redis, RedisMemory } from "effect-rq"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
