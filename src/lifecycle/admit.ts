@@ -102,7 +102,7 @@ local function isFree()
   else
     attempt("ZREM", where[status] .. origin, id)
   end
-  local before = redis.call("SMEMBERS", JOB .. ":" .. id .. ":dependencies")
+  local before = attempt("SMEMBERS", JOB .. ":" .. id .. ":dependencies") or {}
   for i = 1, #before do attempt("SREM", JOB .. before[i] .. ":dependents", id) end
   redis.call("DEL", key, RESULTS .. id, JOB .. ":" .. id .. ":dependencies")
   return true, waits and 1 or 0

@@ -1,6 +1,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { abandon } from "../../src/lifecycle/abandon.js"
+import { admit } from "../../src/lifecycle/admit.js"
 import { requeue } from "../../src/lifecycle/requeue.js"
 import type { Ended } from "../../src/lifecycle/turn.js"
 import type { RedisService } from "../../src/Redis.js"
@@ -327,6 +328,29 @@ suite("release of dependents: deferred -> queued", (it) => {
       assert.include(result.problem, "WRONGTYPE")
       for (const id of ["p", "q", "r"]) assert.strictEqual(yield* status(redis, id), "finished")
       assert.deepStrictEqual(yield* waiting(redis), ["good", "last"])
+    }))
+
+  it("a foreign key in the place of a job's parents does not lose the job when it is replaced", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putJob(redis, "d")
+      yield* redis.send("RPUSH", keys.queue("default"), "d")
+      yield* redis.send("SET", dependenciesOf("d"), "a text")
+      const admitted = yield* redis.eval(admit)({
+        id: "d",
+        queue: "default",
+        unique: "replace",
+        window: undefined,
+        due: undefined,
+        atFront: false,
+        ttl: undefined,
+        parents: [],
+        allowFailure: false,
+        now: at(now).now,
+        fields: ["status", "queued", "data", "new"]
+      })
+      assert.deepStrictEqual(admitted, { outcome: "enqueued", replaced: true })
+      assert.deepStrictEqual(yield* waiting(redis), ["d"])
+      assert.strictEqual((yield* job(redis, "d"))["data"], "new")
     }))
 
   it("what is left of the sets ends with the job they belong to", ({ redis }) =>
