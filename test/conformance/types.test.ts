@@ -90,10 +90,10 @@ describe("types", () => {
       () => queue.enqueue(Cleanup, {}, { at: new Date(0) })
     )
     expectTypeOf<ReturnType<typeof queue.enqueue<typeof Greet>>>().toEqualTypeOf<
-      Effect.Effect<Queue.JobRef, Job.InvalidJobError | Redis.RedisError>
+      Effect.Effect<Queue.JobRef, Job.InvalidJobError | Queue.JobExists | Redis.RedisError>
     >()
     expectTypeOf<ReturnType<typeof queue.enqueue<typeof Hide>>>().toEqualTypeOf<
-      Effect.Effect<Queue.JobRef, Job.InvalidJobError | Redis.RedisError, Cipher>
+      Effect.Effect<Queue.JobRef, Job.InvalidJobError | Queue.JobExists | Redis.RedisError, Cipher>
     >()
   })
 
@@ -112,7 +112,7 @@ describe("types", () => {
     expectTypeOf(Queue.request<typeof Hide>).returns.toEqualTypeOf<Queue.Request<Cipher>>()
     const many = () => queue.enqueueMany([Queue.request(Hide, { secret: "x" }), Queue.request(Cleanup)])
     expectTypeOf(many).returns.toEqualTypeOf<
-      Effect.Effect<ReadonlyArray<Queue.JobRef>, Job.InvalidJobError | Redis.RedisError, Cipher>
+      Effect.Effect<ReadonlyArray<Queue.JobRef>, Job.InvalidJobError | Queue.JobExists | Redis.RedisError, Cipher>
     >()
   })
 

@@ -85,11 +85,17 @@ const fields = (status: string) =>
     one("500", "0", "-1", ""),
     one("10", "", "0"),
     beyond
-  ).map(([data, timeout, resultTtl, failureTtl, more]) => [
-    ...["status", status, "data", data, "timeout", timeout, "result_ttl", resultTtl, "failure_ttl", failureTtl],
-    ...["enqueued_at", "2023-11-14T22:13:20.000000Z"],
-    ...more
-  ])
+  ).map(([data, timeout, resultTtl, failureTtl, more]) =>
+    [
+      ["status", status],
+      ["data", data],
+      ["timeout", timeout],
+      ["result_ttl", resultTtl],
+      ["failure_ttl", failureTtl],
+      ["enqueued_at", "2023-11-14T22:13:20.000000Z"],
+      more
+    ].flat()
+  )
 
 const dependents = (of: string) => `${keys.job(of)}:dependents`
 const dependencies = (of: string) => `${keys.family.job}:${of}:dependencies`
