@@ -586,12 +586,12 @@ export const make = <Jobs extends Job.Any>(
                 }
               })
             }),
-            // A defect must not keep what was handed in, nor the slots.
-            Effect.catchAllDefect((defect) => {
-              ended = [...handingIn.filter((one) => ours.has(one.execution)), ...ended]
-              unsure = true
-              return Effect.die(defect)
-            })
+            // What was claimed and not started is asked for again.
+            Effect.tapDefect(() =>
+              Effect.sync(() => {
+                unsure = true
+              })
+            )
           )
       })
 
