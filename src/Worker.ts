@@ -339,6 +339,12 @@ export const make = <Jobs extends Job.Any>(
     let handedOver = true
     /** Counts what was handed over, so that a call notices what came while it was under way. */
     let handovers = 0
+    /**
+     * What was to be stopped that is not known here yet: the call that claimed it may be under way. For each such call,
+     * and for those whose reply was lost.
+     */
+    const stopsMeanwhile = new Set<Set<string>>()
+    const stopsMissed = new Set<string>()
     /** A call failed whose effects are not known: Redis is asked what it holds for us. */
     let unsure = false
     let connected = true
@@ -449,7 +455,7 @@ export const make = <Jobs extends Job.Any>(
       if (running.size === 0) quietSignal.notify()
     }
 
-    const start = Effect.fnUntraced(function*(job: Claimed) {
+    const start = Effect.fnUntraced(function*(job: Claimed, stops?: ReadonlySet<string>) {
       // A lost reply and `recover` may both bring the same execution.
       if (ours.has(job.execution)) return
       if (stopping) {
@@ -487,6 +493,7 @@ export const make = <Jobs extends Job.Any>(
       )
       self.fiber = fiber
       if (self.interruptedFor !== undefined) yield* interrupt(self, self.interruptedFor)
+      else if (stops?.has(job.id) || stops?.has(job.execution)) yield* interrupt(self, "stop")
       if (self.deadline < Infinity) deadlines.add(self.deadline)
       fiber.addObserver((exit) => {
         if (exit._tag === "Failure" && self.interruptedFor === "timeout") {
@@ -535,6 +542,8 @@ export const make = <Jobs extends Job.Any>(
         const handoversBefore = handovers
         const withHandovers = handedOver && !stopping
         const repeated = unsure
+        const stops = new Set<string>()
+        if (want > 0 || withHandovers) stopsMeanwhile.add(stops)
         const from = counter
         counter += want
         reserved += want
@@ -575,7 +584,9 @@ export const make = <Jobs extends Job.Any>(
                   if (withHandovers) handedOver = false
                 }
                 // The newest first when they go back, so that the oldest is the one at the front.
-                for (const job of stopping ? [...result.claimed].reverse() : result.claimed) yield* start(job)
+                for (const job of stopping ? [...result.claimed].reverse() : result.claimed) {
+                  yield* start(job, stops)
+                }
                 updateWaiting()
                 const refused = handingIn.filter((_, index) => result.handedIn[index] !== true)
                 if (refused.length > 0 && !repeated) {
@@ -591,7 +602,11 @@ export const make = <Jobs extends Job.Any>(
               Effect.sync(() => {
                 unsure = true
               })
-            )
+            ),
+            Effect.ensuring(Effect.sync(() => {
+              stopsMeanwhile.delete(stops)
+              if (unsure) { for (const one of stops) stopsMissed.add(one) }
+            }))
           )
       })
 
@@ -604,7 +619,8 @@ export const make = <Jobs extends Job.Any>(
       unsure = false
       hungry = true
       handedOver = true
-      for (const job of held) yield* start(job)
+      for (const job of held) yield* start(job, stopsMissed)
+      stopsMissed.clear()
       updateWaiting()
     })
 
@@ -827,10 +843,19 @@ export const make = <Jobs extends Job.Any>(
         switch (command?.command) {
           case "stop-job":
           case "stop-execution": {
+            let isKnown = false
             for (const self of running.values()) {
               const isMeant = self.job.id === command.jobId &&
                 (command.executionId === undefined || command.executionId === self.job.execution)
-              if (isMeant) yield* interrupt(self, "stop")
+              if (isMeant) {
+                isKnown = true
+                yield* interrupt(self, "stop")
+              }
+            }
+            if (!isKnown) {
+              const meant = command.executionId ?? command.jobId
+              for (const stops of stopsMeanwhile) stops.add(meant)
+              if (unsure) stopsMissed.add(meant)
             }
             break
           }
