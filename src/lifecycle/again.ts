@@ -17,9 +17,10 @@ local function intervalAt(list, index)
   return tonumber(list[math.min(math.max(index, 1), #list)] or 0) or 0
 end
 
--- \`due\` in seconds; what is due already is queued.
+-- \`due\` in seconds; what is due already is queued. False when it could not be, and has failed.
 local function runAgain(queue, id, due, atFront)
   local key = JOB .. id
+  due = math.min(due, 1e11)
   redis.call("PERSIST", key)
   if due > NOW then
     local text = string.format("%.3f", due)
@@ -27,13 +28,14 @@ local function runAgain(queue, id, due, atFront)
     if attempt("ZADD", SCHEDULED .. queue, text, id) then
       local head = redis.call("ZRANGE", SCHEDULED .. queue, 0, 0, "WITHSCORES")
       if head[1] == id then redis.call("PUBLISH", SCHEDULER_CHANNEL .. queue, "due " .. head[2]) end
-      return
+      return true
     end
   end
   redis.call("HSET", key, "status", "queued", "enqueued_at", NOW_DATE)
-  if attempt(atFront and "LPUSH" or "RPUSH", QUEUE .. queue, id) then return end
+  if attempt(atFront and "LPUSH" or "RPUSH", QUEUE .. queue, id) then return true end
   -- the key of the queue holds something foreign: the job rests where it is seen
   redis.call("HSET", key, "status", "failed")
   attempt("ZADD", FAILED .. queue, -1, id)
+  return false
 end
 `

@@ -79,7 +79,8 @@ local function start(queue, id)
   local execution = EXECUTION_PREFIX .. string.format("%08x", COUNTER)
   if not attempt("ZADD", STARTED .. queue, ABANDONED_AT, id .. ":" .. execution) then return false end
   COUNTER = COUNTER + 1
-  redis.call("HSET", key, "status", "started", "started_at", NOW_DATE, "worker_name", WORKER)
+  redis.call("HSET", key, "status", "started", "started_at", NOW_DATE, "worker_name", WORKER,
+    "execution", execution)
   redis.call("PERSIST", key)
   claimed[#claimed + 1] = { queue, id, execution, job[2], job[3], job[4], job[5], job[6], job[7] }
   return true

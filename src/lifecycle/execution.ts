@@ -68,12 +68,17 @@ end
 
 ${luaIsOwner}
 -- Takes the execution out. Returns status, worker and the wanted fields of its job, or nil when it is not the current one
--- any more: it was taken out before, or the job is somewhere else by now, or another worker than \`owner\` runs it.
+-- any more: it was taken out before, or the job is somewhere else by now, or it runs again, here or with another worker
+-- than \`owner\`, because somebody who does not know of executions has queued it meanwhile.
 local function takeOut(owner, queue, id, execution, ...)
   if attempt("ZREM", STARTED .. queue, id .. ":" .. execution) ~= 1 then return nil end
   redis.call("DEL", EXECUTIONS .. id, EXECUTION .. id .. ":" .. execution)
-  local job = redis.pcall("HMGET", JOB .. id, "status", "worker_name", ...)
+  local fields = { "status", "worker_name", ... }
+  fields[#fields + 1] = "execution"
+  local job = redis.pcall("HMGET", JOB .. id, unpack(fields))
   if job[1] ~= "started" or owner and not isOwner(owner, job[2]) then return nil end
+  local current = job[#fields]
+  if current and current ~= execution then return nil end
   return job
 end
 

@@ -48,7 +48,7 @@ local function fail(queue, id, execution, startedAt, exception, typedError, retr
     local intervals = readIntervals(job[5])
     delay = delay or intervalAt(intervals, #intervals - left + 1)
   end
-  runAgain(queue, id, NOW + (delay or 0), job[6] == "1")
+  if not runAgain(queue, id, NOW + (delay or 0), job[6] == "1") then releaseDependents(id, "failed") end
   return 1
 end
 `

@@ -97,8 +97,9 @@ for i = at, #ARGV, 4 do
   local started, job = STARTED .. queue, JOB .. id
   -- pcall: a foreign key under the name of one job or registry must not cost the others their beat
   local score = redis.pcall("ZSCORE", started, id .. ":" .. execution)
-  local fields = type(score) == "string" and redis.pcall("HMGET", job, "status", "worker_name")
-  if fields and fields[1] == "started" and isOwner(worker, fields[2]) then
+  local fields = type(score) == "string" and redis.pcall("HMGET", job, "status", "worker_name", "execution")
+  if fields and fields[1] == "started" and isOwner(worker, fields[2]) and
+    (not fields[3] or fields[3] == execution) then
     redis.call("ZADD", started, "XX", aliveUntil, id .. ":" .. execution)
     redis.call("HSET", job, "last_heartbeat", nowDate)
     local hash, all = EXECUTION .. id .. ":" .. execution, EXECUTIONS .. id

@@ -29,7 +29,7 @@ export const retryDelay = (
   if (Option.isSome(error)) {
     if (error.value instanceof Verdict) {
       const { delay } = error.value
-      return Effect.succeed(delay === undefined ? "never" : Duration.toSeconds(delay))
+      return Effect.succeed(delay === undefined || !Duration.isFinite(delay) ? "never" : Duration.toSeconds(delay))
     }
     if (policy?.while !== undefined && !policy.while(error.value)) return Effect.succeed("never")
     if (policy?.until !== undefined && policy.until(error.value)) return Effect.succeed("never")

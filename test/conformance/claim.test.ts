@@ -45,7 +45,8 @@ suite("claim: queued -> started", (it) => {
         ...before,
         status: "started",
         started_at: Wire.encode(now),
-        worker_name: "w1"
+        worker_name: "w1",
+        execution: execution(255)
       })
     }))
 

@@ -32,12 +32,6 @@ export const deliberate = {
     rq: /./,
     ours: undefined
   },
-  noRetryAndRepeatFields: {
-    why: "retries and repetitions are not offered yet",
-    path: /^rq:job:\S+ (retries_left|retry_intervals|enqueue_at_front_on_retry|repeats_left|repeat_intervals)$/,
-    rq: /./,
-    ours: undefined
-  },
   argumentsOfOneKind: {
     why: "a payload has one Schema, which encodes to an object or to an array: not to both",
     path: /^rq:job:g-1 data$/,
@@ -150,9 +144,9 @@ export const deliberate = {
     rq: undefined,
     ours: /^0$/
   },
-  maintenanceMark: {
-    why: "a key of its own, which lapses within seconds, says that somebody looks for dead workers",
-    path: /^rq:effect:maintenance:\w+( type| ttl)?$/,
+  executionField: {
+    why: "the run that is, or was, the current one: whoever hands in another one is refused",
+    path: /^rq:job:\S+ execution$/,
     rq: undefined,
     ours: anything
   },

@@ -68,10 +68,10 @@ const until = <E, R>(condition: Effect.Effect<boolean, E, R>) =>
 
 const always: ReadonlyArray<Name> = ["plainData", "noEmptyFields"]
 /** What every worker leaves. */
-const worker: ReadonlyArray<Name> = ["workerVersion", "workerAddress", "workerIncarnation", "maintenanceMark"]
+const worker: ReadonlyArray<Name> = ["workerVersion", "workerAddress", "workerIncarnation"]
 /** What a worker leaves that ran something. */
 const ranAndLeft: ReadonlyArray<Name> = [...worker, "countsFromZero"]
-const ran: ReadonlyArray<Name> = [...always, ...ranAndLeft, "lateHeartbeat"]
+const ran: ReadonlyArray<Name> = [...always, ...ranAndLeft, "lateHeartbeat", "executionField"]
 
 type Run = (stage: Stage) => Effect.Effect<unknown, unknown, Redis.Redis>
 
@@ -86,7 +86,7 @@ const scenarios: ReadonlyArray<readonly [name: string, state: string, expected: 
   [
     "enqueue_full",
     "state",
-    [...always, "argumentsOfOneKind", "compactMeta", "noCallbackFields", "noRetryAndRepeatFields"],
+    [...always, "argumentsOfOneKind", "compactMeta", "noCallbackFields"],
     ({ queue }) =>
       queue.enqueue(AddByName, { a: 1, b: 2 }, {
         ...g1,
@@ -95,7 +95,9 @@ const scenarios: ReadonlyArray<readonly [name: string, state: string, expected: 
         resultTtl: "1 minute",
         failureTtl: "1 hour",
         description: "desc é",
-        meta: { a: 1, u: "é" }
+        meta: { a: 1, u: "é" },
+        retry: { max: 3, intervals: ["10 seconds", "20 seconds", "30 seconds"], atFront: true },
+        repeat: { times: 2, intervals: ["5 seconds", "10 seconds"] }
       })
   ],
   [
@@ -238,7 +240,7 @@ const scenarios: ReadonlyArray<readonly [name: string, state: string, expected: 
   [
     "enqueue_simple",
     "released",
-    [...always, "workerWasThere", "maintenanceMark"],
+    [...always, "workerWasThere", "executionField"],
     ({ queue, workAndStop }) => Effect.zipRight(queue.enqueue(Add, [1, 2], g1), workAndStop("default"))
   ],
   [
