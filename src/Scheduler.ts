@@ -229,8 +229,10 @@ const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<Reado
 /** How often the scheduler's hash in Redis gets a sign of life; it lives for 61 seconds without. */
 const beatMillis = 5000
 
+const longestBackOff = 5000
+
 /** How subscribing is tried again; that Redis is away is told by the ticks. */
-const untilItWorks = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced("5 seconds"))
+const untilItWorks = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced(longestBackOff))
 
 /** Node's timers can't wait longer than 24.8 days. */
 const longestSleep = Duration.toMillis("1 day")
@@ -452,7 +454,9 @@ export const make = (
     const punctual = Effect.forever(Effect.gen(function*() {
       const next = Math.min(...leading().map((state) => state.nextDue ?? Infinity))
       const now = yield* Clock.currentTimeMillis
-      if (!connected || next === Infinity) return yield* nextDueChanged.wait
+      // However long a tick is, Redis is not asked less often than this whether it is there again.
+      if (!connected) return yield* Effect.zipRight(Effect.sleep(Math.min(tickMillis, longestBackOff)), tick)
+      if (next === Infinity) return yield* nextDueChanged.wait
       if (next <= now) return yield* tick
       yield* Effect.raceFirst(Effect.sleep(Math.min(next - now, longestSleep)), nextDueChanged.wait)
     }))
@@ -463,7 +467,7 @@ export const make = (
       if (lapse === Infinity) return yield* followingChanged.wait
       const now = yield* Clock.currentTimeMillis
       // A key lives through the millisecond in which it lapses. While Redis is away each try waits for a tick.
-      const wait = connected ? lapse + 1 - now : Math.max(lapse + 1 - now, tickMillis)
+      const wait = connected ? lapse + 1 - now : Math.max(lapse + 1 - now, Math.min(tickMillis, longestBackOff))
       yield* Effect.raceFirst(Effect.sleep(Math.min(Math.max(wait, 0), longestSleep)), followingChanged.wait)
       if ((yield* Clock.currentTimeMillis) > lapse) yield* election
     }))
