@@ -1,0 +1,100 @@
+/**
+ * Tells that the worker and what it runs are alive, and learns what was taken away from it.
+ *
+ * @internal
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { heartbeat as heartbeatScript } from "../lifecycle/heartbeat.js"
+import type * as Redis from "../Redis.js"
+import * as Date from "../wire/date.js"
+import type { Executions } from "./executions.js"
+import type { Settings } from "./settings.js"
+import type { State } from "./state.js"
+
+/** Changes that others can see are told at most this often. */
+const betweenBeats = 1000
+
+/** Beats on time, and as soon as something has changed that others can see, but not more than once a second. */
+export const make = (
+  settings: Settings,
+  state: State,
+  redis: Redis.RedisService,
+  executions: Executions
+): Effect.Effect<never> => {
+  const { aliveSeconds, birth, heartbeatMillis, name, queues, workerTtl } = settings
+  const { running } = state
+  const heartbeat = redis.eval(heartbeatScript)
+
+  const beat = (withExecutions: boolean) =>
+    Effect.gen(function*() {
+      if (state.gone) return
+      const now = yield* Clock.currentTimeMillis
+      const alive = withExecutions ? [...running.values()] : []
+      // What has ended stays ours until it is handed in.
+      const unreported = withExecutions ? state.ended : []
+      const [oldest] = running.values()
+      const isCurrent = yield* heartbeat({
+        worker: name,
+        queues,
+        now: Date.seconds(now),
+        nowDate: Date.encode(now),
+        aliveSeconds,
+        workerTtl,
+        birth,
+        state: [
+          "state",
+          running.size > 0 ? "busy" : state.saidSuspended ? "suspended" : "idle",
+          "successful_job_count",
+          String(state.successful),
+          "failed_job_count",
+          String(state.failed),
+          "total_working_time",
+          String(state.workingMillis / 1000),
+          "current_job_working_time",
+          oldest === undefined ? "0" : String((now - oldest.startedAt) / 1000)
+        ],
+        currentJob: oldest === undefined ? "" : oldest.job.id,
+        executions: [
+          ...alive.map(({ job, startedAt }) => ({
+            queue: job.queue,
+            id: job.id,
+            execution: job.execution,
+            startedAt: Date.seconds(startedAt)
+          })),
+          ...unreported
+        ]
+      })
+      if (withExecutions) {
+        if (now - state.confirmedAt >= 3 * heartbeatMillis) state.steadySince = now
+        state.confirmedAt = now
+      }
+      yield* state.onConnection(undefined)
+      for (const [index, self] of alive.entries()) {
+        if (self.interruptedFor !== undefined && !self.reported && now - self.interruptedAt >= heartbeatMillis) {
+          self.reported = true
+          yield* state.log(Effect.logWarning(
+            `job ${self.job.id} does not let itself be interrupted (${self.interruptedFor}) and holds its slot`
+          ))
+        }
+        if (isCurrent[index] !== true && running.get(self.job.execution) === self) {
+          yield* state.log(Effect.logWarning(`job ${self.job.id} was taken away from this worker, interrupting it`))
+          yield* executions.interrupt(self, "lost")
+        }
+      }
+    }).pipe(Effect.catchAll(state.onConnection))
+
+  return Effect.gen(function*() {
+    let last = yield* Clock.currentTimeMillis
+    while (true) {
+      // The clock may have been set back meanwhile.
+      const left = Math.min(heartbeatMillis, last + heartbeatMillis - (yield* Clock.currentTimeMillis))
+      if (left > 0) yield* Effect.raceFirst(Effect.sleep(left), state.changedSignal.wait)
+      const now = yield* Clock.currentTimeMillis
+      const full = now - last >= heartbeatMillis || now < last
+      if (full) last = now
+      yield* beat(full)
+      if (!full) yield* Effect.sleep(betweenBeats)
+    }
+  })
+}

@@ -1,0 +1,152 @@
+/**
+ * What the fibers of one worker share. It changes between their steps only, in one thread, so no locks are needed.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
+import * as Signal from "../internal/signal.js"
+import type { Claimed } from "../lifecycle/claim.js"
+import type { Ended } from "../lifecycle/turn.js"
+import type * as Redis from "../Redis.js"
+import type { Summary, WorkerEvent } from "../Worker.js"
+import type { Outcome } from "./runJob.js"
+import type { Settings } from "./settings.js"
+
+/** A job that runs. */
+export interface Running {
+  readonly job: Claimed
+  readonly startedAt: number
+  readonly deadline: number
+  fiber: Fiber.RuntimeFiber<Outcome> | undefined
+  /** Why the worker interrupts it, and since when. */
+  interruptedFor: "timeout" | "release" | "stop" | "lost" | undefined
+  interruptedAt: number
+  /** Whether it was said that it does not let itself be interrupted. */
+  reported: boolean
+}
+
+export const firstBackOff = 100
+export const longestBackOff = 5000
+
+/** How connecting is tried again; that Redis is away is told by the heartbeat. */
+export const untilItWorks = {
+  schedule: Schedule.union(Schedule.exponential(firstBackOff), Schedule.spaced(longestBackOff)),
+  while: (error: Redis.RedisError) => error.isTransient
+}
+
+export type State = ReturnType<typeof make>
+
+export const make = (settings: Settings) => {
+  const { burst, concurrency, maxJobs, name } = settings
+  const mayWait = Effect.unsafeMakeLatch(false)
+  const answering = Effect.unsafeMakeLatch(true)
+  const listeners = new Set<(event: WorkerEvent) => void>()
+  const log = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.annotateLogs(effect, { worker: name })
+  let connected = true
+  let problem: string | undefined
+
+  const state = {
+    running: new Map<string, Running>(),
+    /** Executions that Redis still counts as ours: they run, or how they ended is not handed in yet. */
+    ours: new Set<string>(),
+    ended: [] as Array<Ended>,
+    /** The number of the next execution. */
+    counter: 0,
+    claimed: 0,
+    /** Slots for which a call in flight claims. */
+    reserved: 0,
+    /** Whether a queue may hold something to claim. */
+    hungry: true,
+    /** Whether our handover lists may hold something; an earlier worker of this name may have left it there. */
+    handedOver: true,
+    /** Counts what was handed over, so that a call notices what came while it was under way. */
+    handovers: 0,
+    /**
+     * What was to be stopped that is not known here yet: the call that claimed it may be under way. For each such call,
+     * and for those whose reply was lost.
+     */
+    stopsMeanwhile: new Set<Set<string>>(),
+    stopsMissed: new Set<string>(),
+    /** A call failed whose effects are not known: Redis is asked what it holds for us. */
+    unsure: false,
+    stopping: false,
+    /** Has said farewell: nothing may bring it back to the sets of workers. */
+    gone: false,
+    /** Whether the fleet is suspended, and which of our queues nothing may be taken of. */
+    suspended: false,
+    pausedQueues: new Set<string>() as ReadonlySet<string>,
+    saidSuspended: false,
+    successful: 0,
+    failed: 0,
+    released: 0,
+    workingMillis: 0,
+    /** Connections that wait on the server, by their queues. */
+    blocked: new Map<string, Redis.Connection>(),
+    /** When a wait on the server ended with its connection: the server may not have seen its end yet. */
+    lostWaitAt: -Infinity,
+    /** When a heartbeat last told that what runs here is alive, and since when it has done so without a gap. */
+    confirmedAt: -Infinity,
+    steadySince: settings.bornAt,
+
+    /** There may be something for the pumps to do. */
+    pumpSignal: Signal.make(),
+    /** Nothing runs any more. */
+    quietSignal: Signal.make(),
+    /** All slots are taken while a connection waits on the server. */
+    fullSignal: Signal.make(),
+    /** Something has changed that others can see. */
+    changedSignal: Signal.make(),
+    /** The fleet or a queue of ours is suspended. */
+    pausedSignal: Signal.make(),
+    /** Open while waiting on the server is the right thing to do. */
+    mayWait,
+    listeners,
+    log,
+
+    isConnected: () => connected,
+    free: () => Math.min(concurrency - state.running.size - state.reserved, maxJobs - state.claimed - state.reserved),
+    emit: (event: WorkerEvent) => {
+      for (const listener of listeners) listener(event)
+    },
+    summary: (): Summary => ({
+      name,
+      successful: state.successful,
+      failed: state.failed,
+      released: state.released
+    }),
+    /** Before the next try. When Redis answers somebody else the wait is over soon. */
+    pause: (millis: number) =>
+      Effect.raceFirst(Effect.sleep(millis), Effect.zipRight(answering.await, Effect.sleep(firstBackOff))),
+    /** Waiting on the server is for when there is nothing to claim and somewhere to run it. */
+    updateWaiting: () => {
+      if (!state.stopping && !burst && !state.hungry && state.free() > 0) {
+        mayWait.unsafeOpen()
+      } else {
+        mayWait.unsafeClose()
+        if (state.blocked.size > 0 && state.free() <= 0) state.fullSignal.notify()
+      }
+    },
+    /** Redis being away is a state that is logged when it changes, not once for each try. */
+    onConnection: (error: Redis.RedisError | undefined): Effect.Effect<void> => {
+      const before = connected
+      connected = error === undefined
+      if (before === connected) return Effect.void
+      if (connected) answering.unsafeOpen()
+      else answering.unsafeClose()
+      return log(
+        error === undefined
+          ? Effect.logInfo("Redis can be used again")
+          : Effect.logWarning("Redis can't be used, going on when it can", error)
+      )
+    },
+    /** So is a key that holds something foreign. */
+    onProblem: (now: string | undefined): Effect.Effect<void> => {
+      if (now === problem) return Effect.void
+      problem = now
+      return now === undefined ? Effect.void : log(Effect.logError(`a key in Redis holds something foreign: ${now}`))
+    }
+  }
+  return state
+}

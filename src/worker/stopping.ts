@@ -1,0 +1,103 @@
+/**
+ * Stops a worker in peace: it takes no more, gives what runs time to end, puts the rest back and leaves. Its pumps still
+ * run meanwhile and hand in what ends.
+ *
+ * @internal
+ */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type * as Redis from "../Redis.js"
+import * as Date from "../wire/date.js"
+import type { Executions } from "./executions.js"
+import type { Pump } from "./pump.js"
+import { unregister as unregisterScript } from "./registration.js"
+import type { Settings } from "./settings.js"
+import { firstBackOff, type State } from "./state.js"
+
+/** Interrupted handlers get this long to clean up before their jobs are put back. */
+const cleanUpMillis = 1000
+/** How long a worker that stops tries to tell Redis so. */
+const farewellMillis = 5000
+
+export const make = (
+  settings: Settings,
+  state: State,
+  redis: Redis.RedisService,
+  executions: Executions,
+  pump: Pump
+): Effect.Effect<void> => {
+  const { blockSeconds, graceMillis, name, queues } = settings
+  const { running } = state
+  const unregister = redis.eval(unregisterScript)
+
+  const awaitQuiet = Effect.gen(function*() {
+    while (running.size > 0) yield* state.quietSignal.wait
+  })
+
+  /** Takes no more, and waits for what was on its way when it said so. */
+  const takeNoMore = Effect.gen(function*() {
+    state.stopping = true
+    state.updateWaiting()
+    while (state.reserved > 0) yield* Effect.sleep(10)
+  })
+
+  /** Puts back what runs. The newest first, so that the oldest is the one at the front. */
+  const putBack = Effect.gen(function*() {
+    for (const self of [...running.values()].reverse()) yield* executions.interrupt(self, "release")
+    yield* Effect.raceFirst(awaitQuiet, Effect.sleep(cleanUpMillis))
+    for (const self of [...running.values()].reverse()) {
+      const { execution, id, queue } = self.job
+      state.released++
+      running.delete(execution)
+      state.ended.push({ _tag: "Released", queue, id, execution, startedAt: Date.seconds(self.startedAt) })
+      state.emit({ _tag: "Released", jobId: id, queue, at: DateTime.unsafeMake(yield* Clock.currentTimeMillis) })
+      yield* state.log(
+        Effect.logWarning(`job ${id} does not let itself be interrupted, its execution is void now`)
+      )
+    }
+  })
+
+  const handInAll = Effect.gen(function*() {
+    while (state.ended.length > 0 || state.reserved > 0) {
+      if (state.ended.length > 0) yield* pump.call(0)
+      else yield* Effect.sleep(10)
+    }
+  })
+
+  const farewell = Effect.gen(function*() {
+    yield* handInAll
+    // What a call claimed whose reply never came goes back as well.
+    yield* pump.takeUp
+    yield* handInAll
+    const now = yield* Clock.currentTimeMillis
+    state.gone = true
+    yield* unregister({
+      worker: name,
+      queues,
+      now: Date.seconds(now),
+      nowDate: Date.encode(now),
+      mayStillCome: now - state.lostWaitAt <= blockSeconds * 1000
+    })
+  })
+
+  return Effect.gen(function*() {
+    yield* Effect.timeoutOption(takeNoMore, farewellMillis)
+    if (running.size > 0) {
+      yield* state.log(Effect.logInfo(`stopping, ${running.size} running jobs may go on for ${graceMillis} ms`))
+      yield* Effect.raceFirst(awaitQuiet, Effect.sleep(graceMillis))
+    }
+    yield* putBack
+    const said = yield* farewell.pipe(
+      Effect.retry(Schedule.spaced(firstBackOff)),
+      Effect.timeout(farewellMillis),
+      Effect.isSuccess
+    )
+    if (!said) {
+      yield* state.log(
+        Effect.logWarning("could not say farewell, others take over when the heartbeat is missed")
+      )
+    }
+  })
+}

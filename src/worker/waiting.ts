@@ -1,0 +1,74 @@
+/**
+ * Waits on the server for the next job of each queue. Redis moves it into a list of this worker's own, so that a push
+ * wakes one worker, and a crash loses nothing.
+ *
+ * @internal
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Redis from "../Redis.js"
+import * as keys from "../wire/keys.js"
+import type { Settings } from "./settings.js"
+import { firstBackOff, longestBackOff, type State, untilItWorks } from "./state.js"
+import { pausedMillis } from "./suspension.js"
+
+export interface Waiting {
+  /** Waits for jobs of one queue, over a connection of its own: Redis can move from one list only. */
+  readonly waitFor: (queue: string) => Effect.Effect<never, Redis.RedisError>
+  /** Ends the waits while all slots are taken: nothing may be handed over then. */
+  readonly unblock: Effect.Effect<never>
+}
+
+export const make = (settings: Settings, state: State, redis: Redis.RedisService): Waiting => {
+  const { blocked } = state
+
+  const waitFor: Waiting["waitFor"] = (queue) =>
+    Effect.scoped(Effect.gen(function*() {
+      const connection = yield* Effect.retry(redis.connection, untilItWorks)
+      const move = connection.send<string | null>(
+        "BLMOVE",
+        keys.queue(queue),
+        keys.handover(queue, settings.name),
+        "LEFT",
+        "RIGHT",
+        settings.blockSeconds
+      )
+      let backOff = firstBackOff
+      while (true) {
+        yield* state.mayWait.await
+        if (state.pausedQueues.has(queue)) {
+          yield* Effect.sleep(pausedMillis)
+          continue
+        }
+        blocked.set(queue, connection)
+        const moved = yield* Effect.either(Effect.ensuring(move, Effect.sync(() => blocked.delete(queue))))
+        // Something may have been moved without our knowing: by a command whose reply was lost, or whose connection
+        // was lost so that the server has not seen its end yet.
+        state.handovers++
+        state.handedOver = true
+        state.hungry = true
+        state.updateWaiting()
+        state.pumpSignal.notify()
+        if (moved._tag === "Right") {
+          backOff = firstBackOff
+        } else {
+          state.lostWaitAt = yield* Clock.currentTimeMillis
+          yield* state.onConnection(moved.left)
+          yield* state.pause(backOff)
+          backOff = Math.min(longestBackOff, backOff * 2)
+        }
+      }
+    }))
+
+  const unblock = Effect.forever(Effect.gen(function*() {
+    yield* state.fullSignal.wait
+    // The command that blocks may still be on its way to the server, so once is not always enough.
+    for (let wait = 10; blocked.size > 0 && state.free() <= 0; wait = Math.min(1000, wait * 2)) {
+      yield* Effect.forEach(blocked.values(), (connection) => Effect.ignore(connection.unblock), { discard: true })
+      yield* Effect.yieldNow()
+      if (blocked.size > 0 && state.free() <= 0) yield* Effect.sleep(wait)
+    }
+  }))
+
+  return { waitFor, unblock }
+}
