@@ -171,6 +171,8 @@ export type WorkerEvent =
     }
     | { readonly _tag: "Completed" }
     | { readonly _tag: "Failed"; readonly message: string }
+    /** It failed and is tried again, follows `Failed`. Not told when Redis was away meanwhile. */
+    | { readonly _tag: "Retried"; readonly dueAt: DateTime.Utc }
     /** Stopped on demand. */
     | { readonly _tag: "Stopped" }
     /** Put back at the front of its queue. */
@@ -588,6 +590,12 @@ export const make = <Jobs extends Job.Any>(
                   yield* start(job, stops)
                 }
                 updateWaiting()
+                const at = DateTime.unsafeMake(yield* Clock.currentTimeMillis)
+                for (const [index, { id, queue }] of handingIn.entries()) {
+                  const due = result.retriedAt[index]
+                  if (due === undefined) continue
+                  emit({ _tag: "Retried", jobId: id, queue, at, dueAt: DateTime.unsafeMake(due) })
+                }
                 const refused = handingIn.filter((_, index) => result.handedIn[index] !== true)
                 if (refused.length > 0 && !repeated) {
                   yield* log(Effect.logWarning(
@@ -818,6 +826,7 @@ export const make = <Jobs extends Job.Any>(
         if (names.length > 0) pausedSignal.notify()
         if (saidSuspended === all) return Effect.void
         saidSuspended = all
+        changedSignal.notify()
         return log(all ? Effect.logInfo("suspended, taking no jobs") : Effect.logInfo("resumed"))
       })
 
