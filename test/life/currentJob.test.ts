@@ -153,7 +153,7 @@ describe("meta", () => {
         yield* world.redis.send("DEL", keys.suspended)
         yield* world.adjust("2 seconds")
         assert.instanceOf(errors[0], Job.InvalidJobError)
-        assert.strictEqual((errors[0] as Job.InvalidJobError).field, "meta") // just checked
+        assert.strictEqual((errors[0] as Job.InvalidJobError).field, "meta.big") // just checked
         assert.strictEqual(yield* world.status("a"), "finished")
         assert.strictEqual(yield* hget(world, "a", "meta"), `{"ok":1}`)
       })
