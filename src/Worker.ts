@@ -160,6 +160,8 @@ export type WorkerEvent =
     }
     | { readonly _tag: "Completed" }
     | { readonly _tag: "Failed"; readonly message: string }
+    /** It failed and is tried again, follows `Failed`. Not told when Redis was away meanwhile. */
+    | { readonly _tag: "Retried"; readonly dueAt: DateTime.Utc }
     /** Stopped on demand. */
     | { readonly _tag: "Stopped" }
     /** Put back at the front of its queue. */

@@ -216,6 +216,14 @@ const logEvents = (worker: Worker.WorkerService): Effect.Effect<void> => {
   return Stream.runForEach(worker.events, (event) => {
     const at = DateTime.toEpochMillis(event.at)
     const log = <A>(effect: Effect.Effect<A>) => Effect.annotateLogs(effect, { queue: event.queue })
+    if (event._tag === "Retried") {
+      const due = DateTime.toEpochMillis(event.dueAt)
+      return log(Effect.logInfo(
+        due <= at
+          ? `job ${event.jobId} is tried again, back in its queue`
+          : `job ${event.jobId} is tried again in ${due - at} ms, at ${DateTime.formatIso(event.dueAt)}`
+      ))
+    }
     if (event._tag === "Started") {
       startedAt.set(event.jobId, at)
       return log(Effect.logInfo(
@@ -394,7 +402,9 @@ export const enqueue = (request: EnqueueRequest, signal: AbortSignal): Promise<R
       const when = at === undefined ? undefined : DateTime.unsafeMake(at)
       const refs = yield* queue.enqueueMany([Queue.request(job, payload, { ...options, at: when, in: delay })]).pipe(
         Effect.mapError((error) =>
-          error._tag === "RedisError" ? fromProblem(Probe.explain(error, target.shown)) : mistake(error.message)
+          error._tag === "RedisError"
+            ? fromProblem(Probe.explain(error, target.shown))
+            : new HostError({ message: error.message, isMistake: error._tag !== "JobExists" })
         )
       ) as Effect.Effect<ReadonlyArray<Queue.JobRef>, HostError> // the services of the Schema, as above
       return toEnqueued(refs[0]!) // one for each request

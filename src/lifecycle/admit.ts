@@ -34,9 +34,10 @@ export interface Admission {
   readonly fields: ReadonlyArray<string>
 }
 
-export type Admitted = "enqueued" | "scheduled" | "deferred" | "exists"
+/** "circle": a job that it would wait for waits for a job of this id itself, so nothing was done. */
+export type Admitted = "enqueued" | "scheduled" | "deferred" | "exists" | "circle"
 
-const outcomes: ReadonlyArray<Admitted> = ["exists", "enqueued", "scheduled", "deferred"]
+const outcomes: ReadonlyArray<Admitted> = ["exists", "enqueued", "scheduled", "deferred", "circle"]
 
 export const admit = Redis.script(
   (job: Admission) => [
@@ -87,7 +88,24 @@ if wrong then return wrong end
 local where = { queued = QUEUE, scheduled = SCHEDULED, deferred = DEFERRED, finished = FINISHED, failed = FAILED,
   stopped = FAILED, canceled = CANCELED }
 
--- Whether the id is free, or has been freed.
+-- Whether one of the parents waits for a job of this id, itself or through others.
+local function closesCircle()
+  if parents == 0 or redis.call("EXISTS", key .. ":dependents") == 0 then return false end
+  local seen, toVisit = {}, {}
+  for i = 1, parents do toVisit[i] = ARGV[11 + i] end
+  while #toVisit > 0 do
+    local one = table.remove(toVisit)
+    if one == id then return true end
+    if not seen[one] and attempt("HGET", JOB .. one, "status") == "deferred" then
+      local before = attempt("SMEMBERS", JOB .. ":" .. one .. ":dependencies") or {}
+      for i = 1, #before do toVisit[#toVisit + 1] = before[i] end
+    end
+    seen[one] = true
+  end
+  return false
+end
+
+-- Whether the id is free, or has been freed; nil when the new job would close a circle.
 local function isFree()
   local type = redis.call("TYPE", key)["ok"]
   if type == "none" then return window == "" or redis.call("EXISTS", UNIQUE) == 0, 0 end
@@ -97,6 +115,7 @@ local function isFree()
   local waits = status == "queued" or status == "scheduled" or status == "deferred"
   if not where[status] or waits and mode ~= "replace" then return false, 0 end
   if not waits and redis.call("EXISTS", UNIQUE) == 1 then return false, 0 end
+  if closesCircle() then return nil, 0 end
   if status == "queued" then
     attempt("LREM", QUEUE .. origin, 1, id)
   else
@@ -109,6 +128,7 @@ local function isFree()
 end
 
 local free, replaced = isFree()
+if free == nil then return { 4, 0 } end
 if not free then return { 0, 0 } end
 if window ~= "" then redis.call("SET", UNIQUE, "1", "EX", window) end
 redis.call("SADD", KEYS[1], ARGV[3])

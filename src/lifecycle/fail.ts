@@ -28,6 +28,7 @@ local function toFailed(queue, id, execution, startedAt, ttl, exception, typedEr
 end
 
 -- \`retry\` is what the worker says: empty for what the job says, "never", or the delay in seconds.
+-- Returns 0 without effect, 1, or when the job runs again, in seconds.
 local function fail(queue, id, execution, startedAt, exception, typedError, retry)
   local job = takeOut(WORKER, queue, id, execution, "failure_ttl", "retries_left", "retry_intervals",
     "enqueue_at_front_on_retry", "failed_attempts")
@@ -48,7 +49,11 @@ local function fail(queue, id, execution, startedAt, exception, typedError, retr
     local intervals = readIntervals(job[5])
     delay = delay or intervalAt(intervals, #intervals - left + 1)
   end
-  if not runAgain(queue, id, NOW + (delay or 0), job[6] == "1") then releaseDependents(id, "failed") end
+  local due = NOW + (delay or 0)
+  if runAgain(queue, id, due, job[6] == "1") then
+    return string.format("%.3f", math.max(NOW, math.min(due, 1e11)))
+  end
+  releaseDependents(id, "failed")
   return 1
 end
 `

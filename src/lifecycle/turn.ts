@@ -8,6 +8,7 @@
  * @internal
  */
 import * as Redis from "../Redis.js"
+import * as Date from "../wire/date.js"
 import * as keys from "../wire/keys.js"
 import { luaAgain } from "./again.js"
 import { type ClaimedRow, luaClaim, readClaimed } from "./claim.js"
@@ -143,7 +144,7 @@ return { handedIn, claimed, more and 1 or 0, PROBLEM, suspended, paused }
 `,
     result: (
       [handedIn, claimed, more, problem, suspended, paused]: readonly [
-        ReadonlyArray<number>,
+        ReadonlyArray<number | Uint8Array>,
         ReadonlyArray<ClaimedRow>,
         number,
         Uint8Array,
@@ -152,7 +153,9 @@ return { handedIn, claimed, more and 1 or 0, PROBLEM, suspended, paused }
       ]
     ) => ({
       /** For each that ended: false when its execution was not the current one any more. */
-      handedIn: handedIn.map((one) => one === 1),
+      handedIn: handedIn.map((one) => one !== 0),
+      /** For each that ended: when it runs again, of one that failed and is tried again, in milliseconds since 1970. */
+      retriedAt: handedIn.map((one) => typeof one === "number" ? undefined : Date.millis(decoder.decode(one))),
       claimed: claimed.map(readClaimed),
       /** Whether a queue may hold more: the call got all that it wanted. */
       more: more === 1,

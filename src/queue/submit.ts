@@ -17,7 +17,7 @@ import type { Prepared } from "./prepare.js"
 /** How many jobs one call carries: it blocks Redis for a few milliseconds. */
 const callSize = 250
 
-type Submitted = Effect.Effect<JobRef, JobExists | Redis.RedisError>
+type Submitted = Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError>
 
 export interface Submit {
   readonly one: (prepared: Prepared) => Submitted
@@ -48,8 +48,18 @@ export const make = (redis: Redis.RedisService): Submit => {
       case "Admit":
         return Effect.flatMap(
           admit(prepared.new.job),
-          ({ outcome, replaced }) =>
-            outcome === "exists" && prepared.refuses
+          ({ outcome, replaced }): Submitted =>
+            outcome === "circle"
+              ? Effect.fail(
+                new Job.InvalidJobError({
+                  job: prepared.name,
+                  field: "dependsOn",
+                  message:
+                    `dependsOn: jobs would wait for one another in a circle: what ${prepared.id} is to wait for ` +
+                    `waits for a job of this id`
+                })
+              )
+              : outcome === "exists" && prepared.refuses
               ? Effect.fail(new JobExists({ jobId: prepared.id }))
               : Effect.succeed(toRef(prepared, replaced ? "replaced" : outcome))
         )
@@ -78,13 +88,14 @@ export const make = (redis: Redis.RedisService): Submit => {
     one,
     many: Effect.fnUntraced(function*(all) {
       const refs = new Map<Prepared, JobRef>()
+      const others = yield* inOrder(all.filter((job) => job.new._tag === "Admit"))
       const simple = all.filter((job) => job.new._tag !== "Admit")
       for (let at = 0; at < simple.length; at += callSize) {
         const part = simple.slice(at, at + callSize)
         const made = yield* chunk(part)
         part.forEach((job, index) => refs.set(job, made[index]!))
       }
-      for (const job of yield* inOrder(all.filter((job) => job.new._tag === "Admit"))) refs.set(job, yield* one(job))
+      for (const job of others) refs.set(job, yield* one(job))
       return all.map((job) => refs.get(job)!) // each was made above
     })
   }

@@ -6,6 +6,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -97,6 +98,12 @@ export const make = (
               const claimed = state.stopping ? [...result.claimed].reverse() : result.claimed
               for (const job of claimed) yield* executions.start(job, stops)
               state.updateWaiting()
+              const at = DateTime.unsafeMake(yield* Clock.currentTimeMillis)
+              for (const [index, { id, queue }] of handingIn.entries()) {
+                const due = result.retriedAt[index]
+                if (due === undefined) continue
+                state.emit({ _tag: "Retried", jobId: id, queue, at, dueAt: DateTime.unsafeMake(due) })
+              }
               const refused = handingIn.filter((_, index) => result.handedIn[index] !== true)
               if (refused.length > 0 && !repeated) {
                 yield* state.log(Effect.logWarning(

@@ -17,7 +17,8 @@ const outcomeOf = (
 ) =>
   Effect.gen(function*() {
     yield* putStarted(redis, "a", { fields })
-    assert.deepStrictEqual((yield* turn(redis, { ended: [failed("a", { retry })] })).handedIn, [true])
+    const { handedIn, retriedAt } = yield* turn(redis, { ended: [failed("a", { retry })] })
+    assert.deepStrictEqual(handedIn, [true])
     const { status } = yield* job(redis, "a")
     const due = yield* redis.send<string | null>("ZSCORE", keys.scheduled("default"), "a")
     const queued = yield* waiting(redis)
@@ -25,6 +26,8 @@ const outcomeOf = (
     const where = [due !== null, queued.length > 0, inFailed.length > 0]
     assert.deepStrictEqual(where, [status === "scheduled", status === "queued", status === "failed"])
     assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
+    // The worker is told.
+    assert.deepStrictEqual(retriedAt, [due !== null ? Wire.millis(due) : status === "queued" ? now : undefined])
     yield* redis.send("FLUSHALL")
     return due === null ? status! : Number((Number(due) - now / 1000).toFixed(3))
   })
