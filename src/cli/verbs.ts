@@ -236,7 +236,7 @@ export const verbs = {
       url: text("url", "URL", "use this Redis, in a queue of its own; default: one in memory", { letter: "u" }),
       json: flag("json", "print only the summary, as JSON")
     },
-    details: ["Takes about 12 seconds and leaves nothing behind. It doesn't read REDIS_URL."],
+    details: ["Takes about 10 seconds and leaves nothing behind. It doesn't read REDIS_URL."],
     examples: ["effect-rq demo", "effect-rq demo --url redis://localhost:6379"]
   })
 } as const
