@@ -261,10 +261,14 @@ export const travelling = <A, E>(
       const travel = yield* TimeTravel.TimeTravel
       return yield* body(yield* makeWorld(travel, logs), travel)
     }).pipe(
-      Effect.provide(collecting(logs)),
-      Effect.provide(seed === undefined ? Layer.empty : TimeTravel.seeded(seed)),
-      // one that spins shall fail within seconds and not hang
-      Effect.provide(TimeTravel.layerWith({ maxSteps: 100_000, ...options }))
+      Effect.provide(
+        // one on top of the other: merged, the logger would outlive the test's scope
+        collecting(logs).pipe(
+          Layer.provideMerge(seed === undefined ? Layer.empty : TimeTravel.seeded(seed)),
+          // one that spins shall fail within seconds and not hang
+          Layer.provideMerge(TimeTravel.layerWith({ maxSteps: 100_000, ...options }))
+        )
+      )
     )
   })
 
