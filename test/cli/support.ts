@@ -19,6 +19,12 @@ const build = (): string => {
   for (const name of ["build.mjs", "package.json"]) hash.update(Fs.readFileSync(Path.join(root, name)))
   const folder = Path.join(cache, `cli-${hash.digest("hex").slice(0, 16)}`)
   if (Fs.existsSync(folder)) return folder
+  for (const name of Fs.existsSync(cache) ? Fs.readdirSync(cache) : []) {
+    // Builds of other sources; a young one may be in use by another run.
+    const other = Path.join(cache, name)
+    const { mtimeMs } = Fs.statSync(other, { throwIfNoEntry: false }) ?? { mtimeMs: Infinity }
+    if (name.startsWith("cli-") && Date.now() - mtimeMs > 3_600_000) Fs.rmSync(other, { recursive: true, force: true })
+  }
   const draft = `${folder}.${process.pid}`
   Fs.mkdirSync(draft, { recursive: true })
   Fs.copyFileSync(Path.join(root, "package.json"), Path.join(draft, "package.json"))
