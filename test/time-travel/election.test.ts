@@ -386,7 +386,7 @@ describe("a lost reply", () => {
           const options = { around, lease: "2 seconds" } as const
           const hosts = yield* Effect.forEach(names, (name) => world.scheduler(name, options))
           yield* world.worker("worker")
-          const times = Array.from({ length: 100 }, (_, index) => 137 * (index + 1))
+          const times = Array.from({ length: 100 }, (_, index) => 1000 + 137 * (index + 1))
           yield* Effect.forEach(times, (millis) =>
             world.queue.enqueueAt(DateTime.unsafeMake(millis), Task, { name: String(millis) }))
           for (let second = 0; second < 20; second++) {
