@@ -238,17 +238,19 @@ return sorted(s.acquire_locks())`),
       yield* queue.enqueueMany([
         Queue.request(Add, [1, 1], { jobId: "front", at: past, atFront: true }),
         Queue.request(Add, [2, 2], { jobId: "back", at: past, ttl: "100 seconds" }),
+        // Python looks back to 1970 only
+        Queue.request(Add, [4, 4], { jobId: "moon", at: "1969-07-20T20:17:40Z", atFront: true }),
         Queue.request(Add, [3, 3], { jobId: "later", in: "1 hour" })
       ])
       yield* theirTick
-      assert.deepStrictEqual(yield* queue.jobIds("q"), ["front", "queued", "back"])
+      assert.deepStrictEqual(yield* queue.jobIds("q"), ["front", "moon", "queued", "back"])
       assert.approximately(yield* redis.send<number>("TTL", "rq:job:back"), 100, 2)
       assert.isTrue(yield* Effect.flatMap(Registry.Registry, (_) => _.scheduled("q").contains("later")))
       // half of them here, half there
       const worker = yield* Worker.make(Jobs, { maxJobs: 2, concurrency: 1 }).pipe(Effect.provide(Handlers))
       assert.deepInclude(yield* worker.finished, { successful: 2 })
       yield* run(`burst(["q"])`)
-      for (const [id, sum] of [["front", 2], ["queued", 0], ["back", 4]] as const) {
+      for (const [id, sum] of [["front", 2], ["moon", 8], ["queued", 0], ["back", 4]] as const) {
         assert.deepStrictEqual(yield* queue.result(Add, id), Option.some(Exit.succeed(sum)))
       }
     }))
