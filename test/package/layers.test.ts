@@ -9,7 +9,7 @@ const port = ["internal", "redis", "ids"]
 const definitions = [...port, "wire", "lifecycle", "clock", "job"]
 const services = [...definitions, "job-group", "job-record", "queue", "registry", "lock", "inspector"]
 const processes = [...services, "worker", "scheduler"]
-const library = [...processes, "redis-memory", "redis-live"]
+const library = [...processes, "redis-memory", "redis-live", "contract"]
 
 /**
  * What each room may import besides itself. A room is a module of `src` together with the folder that bears its name
@@ -32,6 +32,7 @@ const layers: Record<string, ReadonlyArray<string>> = {
   registry: services,
   lock: services,
   inspector: services,
+  contract: services,
   scheduler: processes,
   worker: processes,
   testing: library,
