@@ -13,6 +13,8 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as TestClock from "effect/TestClock"
+import { heartbeat } from "../../src/lifecycle/heartbeat.js"
 import { PythonRq, suite } from "../support/python-rq.js"
 import { violations } from "./rules.js"
 
@@ -154,6 +156,22 @@ const toEffect = ({ after, how, value }: Ending): Effect.Effect<unknown, unknown
       })
   ))
 
+/** A job as RQ needs it. */
+const whole = [
+  "data",
+  "[\"f\",null,[],{}]",
+  "origin",
+  "q",
+  "description",
+  "f()",
+  "status",
+  "queued",
+  "created_at",
+  "2026-11-23T17:08:22.532000Z",
+  "timeout",
+  "180"
+]
+
 describe("never poison Python", () => {
   it("with a job, whatever is passed", async () => {
     let accepted = 0
@@ -219,6 +237,39 @@ describe("never poison Python", () => {
     assert.isAbove(ended, 15)
   })
 
+  it.effect("with an execution whose worker is dead", () =>
+    Effect.gen(function*() {
+      const store = yield* RedisMemory.makeStore
+      const { service } = yield* RedisMemory.makeClient(store)
+      const job = { queue: "q", id: "a", execution: "0123456789ab8cdef012345600000000" }
+      yield* service.send("ZADD", "rq:wip:q", 20, `${job.id}:${job.execution}`)
+      yield* service.send("HSET", "rq:job:a", ...whole, "status", "started")
+      yield* service.eval(heartbeat)({
+        worker: "w",
+        queues: ["q"],
+        now: "0",
+        nowDate: "1970-01-01T00:00:00.000000Z",
+        aliveSeconds: 20,
+        workerTtl: 60,
+        birth: [
+          ...["birth", "1970-01-01T00:00:00.000000Z", "last_heartbeat", "1970-01-01T00:00:00.000000Z"],
+          ...["queues", "q", "pid", "1"]
+        ],
+        state: ["state", "busy"],
+        currentJob: job.id,
+        executions: [{ ...job, startedAt: "0" }]
+      })
+      const listed: Array<number> = []
+      for (let second = 0; second < 120; second++) {
+        const state = yield* RedisMemory.dump(store)
+        assert.deepStrictEqual(violations(state), [], `after ${second} s`)
+        if (state["rq:executions:a"] !== undefined) listed.push(second)
+        yield* TestClock.adjust("1 second")
+      }
+      assert.isAbove(listed.length, 20)
+      assert.isBelow(listed.length, 120)
+    }))
+
   it("is a rule that can be broken", async () => {
     const broken: ReadonlyArray<readonly [key: string, ...command: ReadonlyArray<string>]> = [
       ["rq:job:a b", "HSET"],
@@ -235,20 +286,6 @@ describe("never poison Python", () => {
       ["rq:worker:w", "HSET", "pid", "none"],
       ["rq:workers", "SADD", "w"],
       ["rq:something", "SET", "1"]
-    ]
-    const whole = [
-      "data",
-      "[\"f\",null,[],{}]",
-      "origin",
-      "q",
-      "description",
-      "f()",
-      "status",
-      "queued",
-      "created_at",
-      "2026-11-23T17:08:22.532000Z",
-      "timeout",
-      "180"
     ]
     const check = (commands: ReadonlyArray<readonly [string, ...ReadonlyArray<string>]>) =>
       Effect.runPromise(Effect.gen(function*() {
