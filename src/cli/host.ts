@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -22,6 +23,7 @@ import * as Stream from "effect/Stream"
 import { createRequire } from "node:module"
 import * as Path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import * as Contract from "../Contract.js"
 import * as Ids from "../Ids.js"
 import { type LogEntry, logger } from "../internal/logEntry.js"
 import type * as Job from "../Job.js"
@@ -422,3 +424,24 @@ const toEnqueued = ({ dueAt, id, name, outcome, queue }: Queue.JobRef): Enqueued
   outcome,
   dueAt: Option.getOrUndefined(Option.map(dueAt, DateTime.toEpochMillis))
 })
+
+export interface ContractRequest {
+  readonly module: string
+  readonly cwd: string
+  readonly format: "json" | "python"
+}
+
+/** Describes the jobs of the module, as text. */
+export const contract = (request: ContractRequest, signal: AbortSignal): Promise<Result<string>> =>
+  finish(
+    Effect.gen(function*() {
+      const { module } = request
+      const { group } = yield* load(module, request.cwd)
+      const generatedBy = `effect-rq contract ${module} --format ${request.format}`
+      const text = request.format === "python"
+        ? Contract.toPython(group, { generatedBy })
+        : Either.map(Contract.toJsonSchema(group), (contract) => `${JSON.stringify(contract, undefined, 2)}\n`)
+      return yield* Effect.mapError(text, ({ message }) => mistake(`${module}: ${message}`))
+    }),
+    signal
+  )
