@@ -10,6 +10,11 @@ export * as Clock from "./Clock.js"
 /**
  * @since 0.1.0
  */
+export * as Contract from "./Contract.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Control from "./Control.js"
 
 /**

@@ -84,7 +84,7 @@ export const generalHelp = (version: string): string =>
 
 export const verbHelp = (name: VerbName): string => {
   const { details, examples, summary } = verbs[name]
-  const readsEnvironment = name !== "demo"
+  const readsEnvironment = name !== "demo" && name !== "contract"
   return [
     summary,
     "",

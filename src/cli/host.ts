@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -21,7 +22,8 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createRequire } from "node:module"
 import * as Path from "node:path"
-import { pathToFileURL } from "node:url"
+import { fileURLToPath, pathToFileURL } from "node:url"
+import * as Contract from "../Contract.js"
 import * as Ids from "../Ids.js"
 import { type LogEntry, logger } from "../internal/logEntry.js"
 import type * as Job from "../Job.js"
@@ -63,19 +65,20 @@ interface Loaded {
   readonly handlers: AnyLayer | undefined
 }
 
-/** A path from the working directory, or the name of a package that is installed there. */
+/** A path from the working directory, or the name of a package that is installed there; as `import` takes it. */
 const resolve = (module: string, cwd: string): string => {
   const file = Path.resolve(cwd, module)
+  const isPath = module.startsWith(".") || Path.isAbsolute(module) || /\.[cm]?[jt]sx?$/.test(module)
   const from = createRequire(Path.join(cwd, "package.json"))
-  if (module.startsWith(".") || Path.isAbsolute(module)) return pathToFileURL(file).href
-  for (const name of [file, module]) {
+  for (const name of isPath ? [file] : [module, file]) {
     try {
       return pathToFileURL(from.resolve(name)).href
     } catch {
       // not that
     }
   }
-  return pathToFileURL(file).href
+  // What a package exports to `import` only is not seen above; `import` finds it beside this package.
+  return isPath ? pathToFileURL(file).href : module
 }
 
 const codeOf = (error: unknown): string =>
@@ -88,10 +91,13 @@ const whyNotLoaded = (module: string, url: string, error: unknown): string => {
       return `${module}: this Node can't load TypeScript. Build it first, or give Node a loader, such as `
         + "NODE_OPTIONS=\"--import tsx\""
     case "ERR_MODULE_NOT_FOUND":
-    case "MODULE_NOT_FOUND":
-      return message.includes(`'${decodeURIComponent(new URL(url).pathname)}'`)
-        ? `${module}: there is no such module (looked for ${decodeURIComponent(new URL(url).pathname)})`
+    case "MODULE_NOT_FOUND": {
+      // It may also be something that the module imports.
+      const wanted = url.startsWith("file:") ? fileURLToPath(url) : url
+      return message.includes(`'${wanted}'`)
+        ? `${module}: there is no such module${wanted === module ? "" : ` (looked for ${wanted})`}`
         : `${module}: ${message.split("\n")[0]}`
+    }
     default: {
       const where = error instanceof Error ? error.stack : undefined
       return `${module} can't be loaded: ${where ?? message}`
@@ -225,6 +231,8 @@ const logEvents = (worker: Worker.WorkerService): Effect.Effect<void> => {
       ))
     }
     if (event._tag === "Started") {
+      // A reader that is too slow misses some ends; what they would have removed must not pile up.
+      if (startedAt.size > 100_000) startedAt.clear()
       startedAt.set(event.jobId, at)
       return log(Effect.logInfo(
         `job ${event.jobId} started${
@@ -428,3 +436,24 @@ const toEnqueued = ({ dueAt, id, name, outcome, queue }: Queue.JobRef): Enqueued
   outcome,
   dueAt: Option.getOrUndefined(Option.map(dueAt, DateTime.toEpochMillis))
 })
+
+export interface ContractRequest {
+  readonly module: string
+  readonly cwd: string
+  readonly format: "json" | "python"
+}
+
+/** Describes the jobs of the module, as text. */
+export const contract = (request: ContractRequest, signal: AbortSignal): Promise<Result<string>> =>
+  finish(
+    Effect.gen(function*() {
+      const { module } = request
+      const { group } = yield* load(module, request.cwd)
+      const generatedBy = `effect-rq contract ${module} --format ${request.format}`
+      const text = request.format === "python"
+        ? Contract.toPython(group, { generatedBy })
+        : Either.map(Contract.toJsonSchema(group), (contract) => `${JSON.stringify(contract, undefined, 2)}\n`)
+      return yield* Effect.mapError(text, ({ message }) => mistake(`${module}: ${message}`))
+    }),
+    signal
+  )

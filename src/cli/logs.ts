@@ -25,7 +25,7 @@ const asText = ({ annotations, cause, level, message, time }: LogEntry): string 
     ? errorStyle.yellow
     : errorStyle.red
   const values = Object.entries(annotations).map(([key, value]) =>
-    ` ${errorStyle.dim(`${key}=${/[\s"=]/.test(value) ? JSON.stringify(value) : value}`)}`
+    ` ${errorStyle.dim(`${key}=${printable(/[\s"=]/.test(value) ? JSON.stringify(value) : value)}`)}`
   )
   const text = `${errorStyle.dim(new Date(time).toISOString())} ${paint(level.padEnd(5))} ${printable(message)}`
   return text + values.join("") + (cause === undefined ? "" : `\n${cause.replace(/^/gm, "  ")}`)

@@ -49,6 +49,11 @@ const dispatch = (invocation: Invocation, stop: Signals.Stop, loadHost: LoadHost
         Effect.promise(() => import("./verbs/job.js")),
         ({ run }) => run(invocation.options, invocation.args)
       )
+    case "contract":
+      return Effect.flatMap(
+        Effect.promise(() => import("./verbs/contract.js")),
+        ({ run }) => run(invocation.options, invocation.args, stop, loadHost)
+      )
     case "demo":
       return Effect.flatMap(
         Effect.promise(() => import("./verbs/demo.js")),

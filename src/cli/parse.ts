@@ -20,20 +20,24 @@ import { type Invocation, type Option as Spec, optionsOf, type UsageError, usage
 const orUndefined = <A>(options: Options.Options<A>): Options.Options<A | undefined> =>
   Options.map(Options.optional(options), Option.getOrUndefined)
 
+/** The messages of the library's own kinds don't name the option. */
+const expecting = <A>(spec: Spec<unknown>, what: string, read: (text: string) => A | undefined) =>
+  orUndefined(Options.filterMap(
+    Options.text(spec.name),
+    (text) => Option.fromNullable(read(text)),
+    `--${spec.name}: expected ${what}`
+  ))
+
 const toOptions = (spec: Spec<unknown>): Options.Options<unknown> => {
   switch (spec.kind) {
     case "flag":
       return Options.boolean(spec.name)
     case "integer":
-      return orUndefined(Options.integer(spec.name))
+      return expecting(spec, "a whole number", (text) => /^[+-]?\d+$/.test(text.trim()) ? Number(text) : undefined)
     case "choice":
-      return orUndefined(Options.choice(spec.name, spec.choices))
+      return expecting(spec, `one of ${spec.choices.join(", ")}`, (text) => spec.choices.find((one) => one === text))
     case "duration":
-      return orUndefined(Options.filterMap(
-        Options.text(spec.name),
-        (text) => Option.fromNullable(parseDuration(text)),
-        `--${spec.name}: expected a length of time such as 10s, 1h30m or 2d`
-      ))
+      return expecting(spec, "a length of time such as 10s, 1h30m or 2d", parseDuration)
     case "text":
       return orUndefined(Options.text(spec.name))
   }

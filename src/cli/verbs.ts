@@ -227,6 +227,26 @@ export const verbs = {
     details: [],
     examples: ["effect-rq job show 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11"]
   }),
+  contract: verb({
+    words: ["contract"],
+    summary: "Describe the jobs of a module for other languages",
+    synopsis: "MODULE",
+    args: { least: 1, most: 1, missing: "of which jobs? Name their module: effect-rq contract ./jobs.js" },
+    options: {
+      format: choice("format", ["json", "python"], "JSON Schema, or a module for Python; default: json"),
+      output: text("output", "FILE", "write to this file instead of standard output", { letter: "o" })
+    },
+    details: [
+      "MODULE exports a JobGroup named `Jobs`. What is described is what travels: the encoded side of the Schemas.",
+      "The module for Python has a function for each job, which enqueues it: send_welcome(queue, to=...), and two that "
+      + "schedule it: send_welcome_at(queue, when, ...) and send_welcome_in(queue, delay, ...). It needs Python 3.9 and "
+      + "RQ 1.13, or later."
+    ],
+    examples: [
+      "effect-rq contract ./jobs.js",
+      "effect-rq contract ./jobs.js --format python --output jobs.py"
+    ]
+  }),
   demo: verb({
     words: ["demo"],
     summary: "Watch jobs being scheduled, promoted, run and taken over",
@@ -236,7 +256,7 @@ export const verbs = {
       url: text("url", "URL", "use this Redis, in a queue of its own; default: one in memory", { letter: "u" }),
       json: flag("json", "print only the summary, as JSON")
     },
-    details: ["Takes about 12 seconds and leaves nothing behind. It doesn't read REDIS_URL."],
+    details: ["Takes about 10 seconds and leaves nothing behind. It doesn't read REDIS_URL."],
     examples: ["effect-rq demo", "effect-rq demo --url redis://localhost:6379"]
   })
 } as const

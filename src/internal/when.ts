@@ -25,10 +25,13 @@ export type When = DateTime.DateTime | Date | WallClock | string
 const earliest = -62_135_596_800_000
 const latest = 253_402_300_799_999
 
-/** Whole milliseconds, so that nothing is due before its time; or what is wrong with them. */
+/**
+ * Whole milliseconds, so that nothing is due before its time; or what is wrong with them. What was due before 1970 is
+ * due since its first second: Python's schedulers don't look further back, and RQ 1 takes zero for no time at all.
+ */
 export const inCalendar = (millis: number): Effect.Effect<number, string> =>
   millis >= earliest && millis <= latest
-    ? Effect.succeed(Math.ceil(millis))
+    ? Effect.succeed(Math.max(1000, Math.ceil(millis)))
     : Effect.fail("the time is not between the years 1 and 9999")
 
 /** When something is due, in milliseconds since 1970, or what is wrong with the input. */

@@ -13,8 +13,8 @@ export type Lifetime = Duration.DurationInput | "forever"
 /** The least that makes sense, in seconds: a job needs time to run, but a result may be dropped at once. */
 const least = { timeout: 1, ttl: 1, resultTtl: 0, failureTtl: 0 } as const
 
-/** Beyond this, in seconds, Redis refuses to expire a key. */
-const most = 94_608_000_000
+/** 68 years: more does not fit where Python keeps a timeout, and "forever" says it better. */
+const most = 2_147_483_647
 
 export type LifetimeField = keyof typeof least
 
@@ -33,8 +33,11 @@ export const toSeconds = (field: LifetimeField, value: Lifetime): Either.Either<
   }
   if (!Number.isFinite(seconds.value)) return Either.right(-1)
   const whole = Math.ceil(seconds.value)
-  if (whole > most) return Either.left(`${field}: must be less than 3,000 years, use "forever" for no end`)
-  return whole < least[field]
-    ? Either.left(`${field}: must be at least ${least[field]} second`)
-    : Either.right(whole)
+  if (whole < least[field]) return Either.left(`${field}: must be at least ${least[field]} second`)
+  if (whole > most) {
+    return Either.left(
+      `${field}: can't be more than ${most} seconds, ${field === "ttl" ? "leave it out" : "use \"forever\""} for no end`
+    )
+  }
+  return Either.right(whole)
 }

@@ -104,8 +104,9 @@ for i = at, #ARGV, 4 do
     redis.call("HSET", job, "last_heartbeat", nowDate)
     local hash, all = EXECUTION .. id .. ":" .. execution, EXECUTIONS .. id
     redis.call("HSET", hash, "id", execution, "created_at", startedAt, "last_heartbeat", now)
-    redis.call("EXPIRE", hash, alive)
     redis.call("ZADD", all, string.format("%.3f", tonumber(now) + alive + 60), execution)
+    -- both for as long: Python's delete and cancel end on an execution that is listed and has no hash
+    redis.call("EXPIRE", hash, alive + 60)
     redis.call("EXPIRE", all, alive + 60)
     isCurrent[#isCurrent + 1] = 1
   else

@@ -111,6 +111,9 @@ export const prepare = Effect.fnUntraced(function*(request: Request, now: number
 
   const meta = options.meta === undefined ? undefined : Json.stringify(options.meta, "meta")
   if (meta !== undefined && Either.isLeft(meta)) return yield* invalid("meta", meta.left.message, meta.left)
+  if (meta !== undefined && Json.nestsDeeper(meta.right, maxMetaDepth)) {
+    return yield* invalid("meta", `meta: nested deeper than ${maxMetaDepth} levels. Flatten it, or make it the payload`)
+  }
 
   const seconds = (field: LifetimeField): Effect.Effect<number | undefined, Job.InvalidJobError> => {
     const value = options[field] ?? job.defaults[field]
@@ -217,6 +220,12 @@ const asList = (
 
 /** RQ's default, in seconds. */
 const defaultTimeout = 180
+
+/**
+ * Python reads meta whenever it looks at a job, one call for each level, on top of whatever stack it has then; a worker
+ * of RQ 1 ends when they become too many. A payload is read when it is run and fails that job alone.
+ */
+const maxMetaDepth = 100
 
 const dueMillis = (due: Due, now: number): Effect.Effect<number | undefined, string> => {
   switch (due._tag) {

@@ -70,10 +70,10 @@ export const explainConfig = (error: ConfigError.ConfigError): Problem => ({
 export const explain = (error: RedisError, shown: string): Problem => ({
   isMistake: false,
   message: error.reason === "connection"
-    ? `can't reach Redis at ${shown} (${error.code})`
+    ? `can't reach Redis at ${shown} (${error.code === "CLOSED" ? "no answer" : error.code})`
     : error.reason === "timeout"
     ? `can't reach Redis at ${shown} (no reply)`
-    : `Redis at ${shown} says: ${error.message}`
+    : `Redis at ${shown} says: ${error.message.replace(/^.*? refused the connection: /, "")}`
 })
 
 /** How long people wait for a server that isn't there. */

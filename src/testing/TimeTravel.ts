@@ -648,7 +648,7 @@ export const layer: Layer.Layer<TimeTravel> = layerWith({})
  * @category layers
  */
 export const seeded = (seed: number): Layer.Layer<never> =>
-  Layer.merge(
-    Ids.seeded(seed),
-    Layer.scopedDiscard(Effect.suspend(() => Effect.withRandomScoped(Random.make(seed))))
+  // One on top of the other: layers that are merged are closed in fibers of their own, where Random is not put back.
+  Layer.scopedDiscard(Effect.suspend(() => Effect.withRandomScoped(Random.make(seed)))).pipe(
+    Layer.provideMerge(Ids.seeded(seed))
   )

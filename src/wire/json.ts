@@ -15,6 +15,9 @@ export const maxDepth = 1000
 /** Python (3.11 and later) reads no integer with more digits than this. */
 const maxDigits = 4300
 
+/** The least integer with more digits. */
+const tooLong = 10n ** BigInt(maxDigits)
+
 /**
  * Sixteen digits that begin an integer part. Every integer that a number can't hold exactly has them, so a text
  * without them is safe with JSON.parse. The rare text that has them for another reason takes the slower way.
@@ -26,7 +29,7 @@ const mayHoldBigInteger = /(?<![.\d])\d{16}/
  * bigint. `field` is what the error names.
  */
 export const parse = (text: string, field = "json"): Either.Either<unknown, Wire.WireError> => {
-  if (nestsTooDeep(text)) return Either.left(tooDeep(field))
+  if (nestsDeeper(text, maxDepth)) return Either.left(tooDeep(field))
   if (!mayHoldBigInteger.test(text)) {
     try {
       return Either.right(JSON.parse(text))
@@ -46,14 +49,15 @@ export const parse = (text: string, field = "json"): Either.Either<unknown, Wire
 const tooDeep = (field: string): Wire.WireError =>
   Wire.make(field, `nested deeper than ${maxDepth} levels, which Python can't read. Flatten the value`)
 
-const nestsTooDeep = (text: string): boolean => {
-  if (text.length <= maxDepth) return false
+/** Whether arrays and objects nest deeper in a JSON text. */
+export const nestsDeeper = (text: string, limit: number): boolean => {
+  if (text.length <= limit) return false
   let depth = 0
   for (let i = 0; i < text.length; i++) {
     switch (text.charCodeAt(i)) {
       case 0x5b: // [
       case 0x7b: // {
-        if (++depth > maxDepth) return true
+        if (++depth > limit) return true
         break
       case 0x5d: // ]
       case 0x7d: // }
@@ -179,7 +183,7 @@ class Reader {
     const start = this.at
     this.at += literal.length
     if (match[1] !== undefined || match[2] !== undefined) return Number(literal)
-    if (literal.length > maxDigits) {
+    if (literal.length - (literal.startsWith("-") ? 1 : 0) > maxDigits) {
       throw new SyntaxError(`the integer at position ${start} has more than ${maxDigits} digits`)
     }
     const value = Number(literal)
@@ -263,7 +267,10 @@ const inspect = (value: unknown, depth: number): typeof plain | typeof special |
       if (!Number.isFinite(value)) return refuse(String(value), "Send null, or a text that says what is meant")
       return isInexactInteger(value) ? special : plain
     case "bigint":
-      return special
+      return value < tooLong && value > -tooLong ? special : refuse(
+        `an integer of more than ${maxDigits} digits`,
+        "Python reads none of that length. Send a text"
+      )
     case "object":
       break
     case "undefined":

@@ -12,6 +12,7 @@ import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
+import * as AST from "effect/SchemaAST"
 import { CurrentJob, type CurrentJobService } from "../CurrentJob.js"
 import { type Handler, handlerTag } from "../job-group/handler.js"
 import type * as Job from "../Job.js"
@@ -49,6 +50,8 @@ type Parse = (u: unknown) => Effect.Effect<unknown, ParseResult.ParseIssue>
 interface Runnable {
   readonly job: Job.Any
   readonly decodePayload: Parse
+  /** What a call without arguments means. */
+  readonly decodeEmpty: () => Effect.Effect<unknown, ParseResult.ParseIssue>
   readonly encodeSuccess: Parse
   readonly encodeError: Parse
   readonly handler: (payload: unknown) => Effect.Effect<unknown, unknown>
@@ -116,11 +119,18 @@ const runnable = (job: Job.Any, context: Context.Context<never>): Runnable => {
     Effect.mapInputContext(effect, () => context as Context.Context<unknown>)
   const schema = (self: Schema.Schema.All) => self as Schema.Schema<unknown, unknown>
   const decodePayload = ParseResult.decodeUnknown(schema(job.payloadSchema))
+  const isPositional = AST.isTupleType(AST.encodedAST(job.payloadSchema.ast))
   const encodeSuccess = ParseResult.encodeUnknown(schema(job.successSchema))
   const encodeError = ParseResult.encodeUnknown(schema(job.errorSchema))
   return {
     job,
     decodePayload: (u) => provide(decodePayload(u)),
+    // It may be of either kind; what is missing is said of the likelier one.
+    decodeEmpty: () =>
+      provide(Effect.catchAll(
+        decodePayload(isPositional ? [] : {}),
+        (issue) => Effect.mapError(decodePayload(isPositional ? {} : []), () => issue)
+      )),
     encodeSuccess: (u) => provide(encodeSuccess(u)),
     encodeError: (u) => provide(encodeError(u)),
     handler: (payload) =>
@@ -142,7 +152,7 @@ const run = (job: Runnable, current: CurrentJobService, payload: Payload.Payload
       )
     )
   }
-  return Effect.matchCauseEffect(job.decodePayload(args), {
+  return Effect.matchCauseEffect(isEmpty(payload) ? job.decodeEmpty() : job.decodePayload(args), {
     onFailure: (cause) =>
       Effect.succeed(failed(`the payload of ${name} doesn't fit its Schema\n${issues(cause)}`, "never")),
     onSuccess: (decoded) =>
@@ -153,7 +163,9 @@ const run = (job: Runnable, current: CurrentJobService, payload: Payload.Payload
   })
 }
 
-/** Positional arguments as an array, keyword arguments as an object; without any, an object. */
+const isEmpty = ({ args, kwargs }: Payload.Payload): boolean => args.length === 0 && Object.keys(kwargs).length === 0
+
+/** Positional arguments as an array, keyword arguments as an object. */
 const toArguments = ({ args, kwargs }: Payload.Payload): unknown => {
   const hasKeywords = Object.keys(kwargs).length > 0
   if (args.length === 0) return kwargs

@@ -161,8 +161,8 @@ describe("values", () => {
     }))
 
   const wrong: ReadonlyArray<readonly [string, RegExp]> = [
-    ["worker --concurrency many", /concurrency|integer|'many'/],
-    ["worker --log-level loud", /loud|debug/],
+    ["worker --concurrency many", /^--concurrency: expected a whole number$/],
+    ["worker --log-level loud", /^--log-level: expected one of debug, info, warning, error, none$/],
     ["enqueue job --schedule-in soon", /^--schedule-in: expected a length of time such as 10s/],
     ["enqueue job --timeout -5", /^--timeout: expected a length of time/]
   ]

@@ -12,17 +12,29 @@ import { afterAll, beforeAll } from "vitest"
 import { cache, root, sourcesIn } from "../package/sources.js"
 import { type Server, start } from "../support/redis-server.js"
 
-/** Builds once for each state of the sources, however many test files ask. */
+const fixtures = Path.join(root, "test/cli/fixtures")
+
+/** Builds once for each state of the sources and the fixtures, however many test files ask. */
 const build = (): string => {
   const hash = Crypto.createHash("sha1")
   for (const { path, text } of sourcesIn("src")) hash.update(path).update(text)
   for (const name of ["build.mjs", "package.json"]) hash.update(Fs.readFileSync(Path.join(root, name)))
+  for (const name of Fs.readdirSync(fixtures, { recursive: true, encoding: "utf8" }).sort()) {
+    const path = Path.join(fixtures, name)
+    if (Fs.statSync(path).isFile()) hash.update(name).update(Fs.readFileSync(path))
+  }
   const folder = Path.join(cache, `cli-${hash.digest("hex").slice(0, 16)}`)
   if (Fs.existsSync(folder)) return folder
+  for (const name of Fs.existsSync(cache) ? Fs.readdirSync(cache) : []) {
+    // Builds of other sources; a young one may be in use by another run.
+    const other = Path.join(cache, name)
+    const { mtimeMs } = Fs.statSync(other, { throwIfNoEntry: false }) ?? { mtimeMs: Infinity }
+    if (name.startsWith("cli-") && Date.now() - mtimeMs > 3_600_000) Fs.rmSync(other, { recursive: true, force: true })
+  }
   const draft = `${folder}.${process.pid}`
   Fs.mkdirSync(draft, { recursive: true })
   Fs.copyFileSync(Path.join(root, "package.json"), Path.join(draft, "package.json"))
-  Fs.cpSync(Path.join(root, "test/cli/fixtures"), draft, { recursive: true })
+  Fs.cpSync(fixtures, draft, { recursive: true })
   const built = ChildProcess.spawnSync(process.execPath, [Path.join(root, "build.mjs"), Path.join(draft, "dist")], {
     encoding: "utf8"
   })

@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
 import { useCli } from "./support.js"
 
 const cli = useCli()
@@ -156,6 +158,29 @@ describe("the module", () => {
       assert.match(stderr, expected)
     })
   }
+
+  it("may be a package, one for import only too", async () => {
+    const folder = Path.join(cli.folder, "node_modules", "my-jobs")
+    Fs.mkdirSync(folder, { recursive: true })
+    Fs.writeFileSync(
+      Path.join(folder, "package.json"),
+      JSON.stringify({ name: "my-jobs", type: "module", exports: { import: "./index.js" } })
+    )
+    Fs.writeFileSync(
+      Path.join(folder, "index.js"),
+      "export { Jobs as jobs, Handlers as handlers } from \"../../jobs.js\"\n"
+    )
+    const { code, stderr } = await cli.run(["worker", "package", "--jobs", "my-jobs", "--burst"])
+    assert.strictEqual(code, 0)
+    assert.match(stderr, /runs 4 jobs of my-jobs from queue package/)
+  })
+
+  it("tells which of its own imports is missing", async () => {
+    Fs.writeFileSync(Path.join(cli.folder, "lacks.js"), "import \"./not-there.js\"\n")
+    const { code, stderr } = await cli.run(["worker", "--jobs", "lacks.js"])
+    assert.strictEqual(code, 2)
+    assert.match(stderr, /^effect-rq: lacks\.js: Cannot find module '.*not-there\.js' imported from .*lacks\.js\n$/)
+  })
 
   it("in TypeScript is run or told how to", async () => {
     const { code, stderr } = await cli.run(["worker", "--jobs", "typed.ts"])

@@ -45,7 +45,7 @@ suite("heartbeat: started -> started", (it) => {
         created_at: "1795499999.5",
         last_heartbeat: Wire.seconds(now)
       })
-      yield* assertTtl(redis, keys.execution("a", execution(0)), 20)
+      yield* assertTtl(redis, keys.execution("a", execution(0)), 80)
       assert.deepStrictEqual(yield* zset(redis, keys.executions("a")), [
         [execution(0), String((now + 80_000) / 1000)]
       ])

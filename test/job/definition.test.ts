@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Job, Queue, RedisMemory } from "effect-rq"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
@@ -18,13 +19,15 @@ const Greet = Job.make("app.greet", {
 })
 const Ping = Job.make("app.ping")
 
-/** Compiles when the types are the same. */
-const same = <A, B>(..._: [A] extends [B] ? [B] extends [A] ? [] : [never] : [never]) => undefined
+/** Whether the types are the same. */
+type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false
+
+const App = Queue.layer.pipe(Layer.provideMerge(RedisMemory.layer))
 
 describe("a definition", () => {
   it.effect("takes fields with defaults where they are written", () =>
     Effect.gen(function*() {
-      same<
+      const typed: Same<
         Job.Payload<typeof Greet>,
         {
           readonly name: string
@@ -32,7 +35,8 @@ describe("a definition", () => {
           readonly times: number
           readonly note?: string | undefined
         }
-      >()
+      > = true
+      assert.isTrue(typed)
       const queue = yield* Queue.Queue
       const { id } = yield* queue.enqueue(Greet, { name: "Ada" })
       const record = Option.getOrThrow(yield* queue.fetch(id))
@@ -40,14 +44,15 @@ describe("a definition", () => {
         record.payload,
         Either.right({ name: "app.greet", args: [], kwargs: { name: "Ada", excited: false, times: 1 } })
       )
-    }).pipe(Effect.provide(Queue.layer), Effect.provide(RedisMemory.layer)))
+    }).pipe(Effect.provide(App)))
 
   it.effect("takes no payload by default", () =>
     Effect.gen(function*() {
-      same<Job.Payload<typeof Ping>, {}>()
+      const typed: Same<Job.Payload<typeof Ping>, {}> = true
+      assert.isTrue(typed)
       const queue = yield* Queue.Queue
       const { id } = yield* queue.enqueue(Ping)
       const record = Option.getOrThrow(yield* queue.fetch(id))
       assert.deepStrictEqual(record.payload, Either.right({ name: "app.ping", args: [], kwargs: {} }))
-    }).pipe(Effect.provide(Queue.layer), Effect.provide(RedisMemory.layer)))
+    }).pipe(Effect.provide(App)))
 })

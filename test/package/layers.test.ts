@@ -19,7 +19,7 @@ const services = [
   "control"
 ]
 const processes = [...services, "worker", "scheduler"]
-const library = [...processes, "redis-memory", "redis-live"]
+const library = [...processes, "redis-memory", "redis-live", "contract"]
 
 /**
  * What each room may import besides itself. A room is a module of `src` together with the folder that bears its name
@@ -45,6 +45,7 @@ const layers: Record<string, ReadonlyArray<string>> = {
   registry: services,
   lock: services,
   inspector: services,
+  contract: services,
   scheduler: processes,
   worker: processes,
   testing: library,

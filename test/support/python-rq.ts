@@ -113,11 +113,12 @@ const spawn = (
         if (Exit.isFailure(exit) && output !== "") {
           process.stderr.write(`--- ${version.label}: ${args.join(" ")}\n${output}\n---\n`)
         }
-        if (asksToEnd && isRunning(child)) {
-          // A worker that is asked twice ends its work horse, which is in a group of its own.
-          child.kill("SIGTERM")
-          child.kill("SIGTERM")
-          yield* Effect.timeoutOption(ended(child), "2 seconds")
+        if (asksToEnd) {
+          // A worker that is asked again, a second later, ends its work horse, which is in a group of its own.
+          for (let asked = 0; asked < 30 && isRunning(child); asked++) {
+            child.kill("SIGTERM")
+            yield* ended(child).pipe(Effect.interruptible, Effect.timeoutOption("100 millis"))
+          }
         }
         killGroup(child)
         yield* ended(child)

@@ -277,6 +277,29 @@ describe("a leader", () => {
       })
     ))
 
+  it.effect("that could not listen at first looks at what was scheduled meanwhile as soon as it can", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        let tries = 0
+        const away = new Redis.RedisError({ reason: "timeout", command: "SUBSCRIBE", code: "", message: "slow" })
+        const host = yield* world.scheduler("one", {
+          tick: "1 hour",
+          lease: "3 hours",
+          around: (script, call) =>
+            Effect.suspend(() => script === "subscribe" && tries++ < 3 ? Effect.fail(away) : call)
+        })
+        yield* world.settle
+        assert.isTrue(yield* leads(host))
+        const { id } = yield* world.queue.enqueueIn("2 seconds", Task, { name: "meanwhile" })
+        yield* world.adjust("1999 millis")
+        assert.strictEqual(tries, 4)
+        assert.deepStrictEqual(promotions([host]), {})
+        yield* world.adjust("1 millis")
+        assert.deepStrictEqual(promotions([host]), { [id]: 1 })
+        assert.deepStrictEqual(world.texts(), ["leads queue q"])
+      })
+    ))
+
   it.effect("says once that Redis is away and once that it is back, at a thousand ticks", () =>
     travelling((world) =>
       Effect.gen(function*() {
@@ -363,7 +386,7 @@ describe("a lost reply", () => {
           const options = { around, lease: "2 seconds" } as const
           const hosts = yield* Effect.forEach(names, (name) => world.scheduler(name, options))
           yield* world.worker("worker")
-          const times = Array.from({ length: 100 }, (_, index) => 137 * (index + 1))
+          const times = Array.from({ length: 100 }, (_, index) => 1000 + 137 * (index + 1))
           yield* Effect.forEach(times, (millis) =>
             world.queue.enqueueAt(DateTime.unsafeMake(millis), Task, { name: String(millis) }))
           for (let second = 0; second < 20; second++) {

@@ -37,7 +37,9 @@ const story = (seed: number) =>
 describe("a seeded run", () => {
   it.effect("gives the same ids, the same course and the same state when it is repeated", () =>
     Effect.gen(function*() {
+      const random = yield* Effect.random
       const one = yield* story(42)
+      assert.strictEqual(yield* Effect.random, random, "what was seeded ends with the layer")
       const same = yield* story(42)
       assert.isAbove(one.ran.length, 60, "some were run again")
       assert.isAbove(Object.keys(one.dump).length, 100)

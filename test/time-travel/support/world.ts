@@ -51,7 +51,10 @@ export interface Time {
   readonly settle: Effect.Effect<void>
 }
 
-/** Stands between a host and Redis: sees each script's name and its arguments, and may fail or repeat its call. */
+/**
+ * Stands between a host and Redis: sees each script's name and its arguments, and may fail, delay or repeat its call.
+ * Before a subscription it is asked as for a script of the name `subscribe`.
+ */
 export type Around = <A>(
   script: string,
   call: Effect.Effect<A, Redis.RedisError>,
@@ -139,6 +142,8 @@ const through = (service: Redis.RedisService, running: Effect.Latch, around: Aro
     return (...params) =>
       Effect.zipRight(running.await, Effect.ensuring(around(script.name, run(...params), params), running.await))
   },
+  subscribe: (...channels) =>
+    Effect.zipRight(around("subscribe", Effect.void, channels), service.subscribe(...channels)),
   connection: Effect.map(service.connection, (connection): Redis.Connection => ({
     ...connection,
     send: <A = Redis.Reply>(command: string, ...args: ReadonlyArray<Redis.Arg>) =>
@@ -267,10 +272,14 @@ export const travelling = <A, E>(
       const travel = yield* TimeTravel.TimeTravel
       return yield* body(yield* makeWorld(travel, logs), travel)
     }).pipe(
-      Effect.provide(collecting(logs)),
-      Effect.provide(seed === undefined ? Layer.empty : TimeTravel.seeded(seed)),
-      // one that spins shall fail within seconds and not hang
-      Effect.provide(TimeTravel.layerWith({ maxSteps: 100_000, ...options }))
+      Effect.provide(
+        // one on top of the other: merged, the logger would outlive the test's scope
+        collecting(logs).pipe(
+          Layer.provideMerge(seed === undefined ? Layer.empty : TimeTravel.seeded(seed)),
+          // one that spins shall fail within seconds and not hang
+          Layer.provideMerge(TimeTravel.layerWith({ maxSteps: 100_000, ...options }))
+        )
+      )
     )
   })
 
