@@ -17,6 +17,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts"],
     reporters: ["default", summaryReporter],
+    // On two cores the default is one file at a time, although many files wait for servers and processes.
+    maxWorkers: 2,
     testTimeout: 20_000
   }
 })

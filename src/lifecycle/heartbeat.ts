@@ -110,8 +110,10 @@ for i = at, #ARGV, 4 do
     redis.call("EXPIRE", all, alive + 60)
     isCurrent[#isCurrent + 1] = 1
   else
-    -- Python's cancel and delete leave our member behind
+    -- Python's cancel and delete leave our member and the keys of the execution behind
     redis.pcall("ZREM", started, id .. ":" .. execution)
+    redis.pcall("ZREM", EXECUTIONS .. id, execution)
+    redis.pcall("DEL", EXECUTION .. id .. ":" .. execution)
     isCurrent[#isCurrent + 1] = 0
   end
 end
