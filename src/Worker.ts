@@ -585,17 +585,17 @@ export const make = <Jobs extends Job.Any>(
                   if (want > 0) hungry = result.more
                   if (withHandovers) handedOver = false
                 }
-                // The newest first when they go back, so that the oldest is the one at the front.
-                for (const job of stopping ? [...result.claimed].reverse() : result.claimed) {
-                  yield* start(job, stops)
-                }
-                updateWaiting()
                 const at = DateTime.unsafeMake(yield* Clock.currentTimeMillis)
                 for (const [index, { id, queue }] of handingIn.entries()) {
                   const due = result.retriedAt[index]
                   if (due === undefined) continue
                   emit({ _tag: "Retried", jobId: id, queue, at, dueAt: DateTime.unsafeMake(due) })
                 }
+                // The newest first when they go back, so that the oldest is the one at the front.
+                for (const job of stopping ? [...result.claimed].reverse() : result.claimed) {
+                  yield* start(job, stops)
+                }
+                updateWaiting()
                 const refused = handingIn.filter((_, index) => result.handedIn[index] !== true)
                 if (refused.length > 0 && !repeated) {
                   yield* log(Effect.logWarning(
