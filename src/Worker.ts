@@ -335,6 +335,8 @@ export const make = <Jobs extends Job.Any>(
     let claimed = 0
     /** Slots for which a call in flight claims. */
     let reserved = 0
+    /** Calls in flight: what they hand in is not handed in before they have returned. */
+    let underWay = 0
     /** Whether a queue may hold something to claim. */
     let hungry = true
     /** Whether our handover lists may hold something; an earlier worker of this name may have left it there. */
@@ -549,6 +551,7 @@ export const make = <Jobs extends Job.Any>(
         const from = counter
         counter += want
         reserved += want
+        underWay++
         updateWaiting()
         return Effect.flatMap(Clock.currentTimeMillis, (now) =>
           turn({
@@ -612,6 +615,7 @@ export const make = <Jobs extends Job.Any>(
               })
             ),
             Effect.ensuring(Effect.sync(() => {
+              underWay--
               stopsMeanwhile.delete(stops)
               if (unsure) { for (const one of stops) stopsMissed.add(one) }
             }))
@@ -694,9 +698,14 @@ export const make = <Jobs extends Job.Any>(
           if (moved._tag === "Right") {
             backOff = firstBackOff
           } else {
-            lostWaitAt = yield* Clock.currentTimeMillis
-            yield* onConnection(moved.left)
-            yield* pause(backOff)
+            if (moved.left.code === "WRONGTYPE") {
+              // The key of the queue holds something else, which the calls that claim tell of. Redis is there.
+              yield* Effect.sleep(backOff)
+            } else {
+              lostWaitAt = yield* Clock.currentTimeMillis
+              yield* onConnection(moved.left)
+              yield* pause(backOff)
+            }
             backOff = Math.min(longestBackOff, backOff * 2)
           }
         }
@@ -913,7 +922,7 @@ export const make = <Jobs extends Job.Any>(
         )
       }
       const farewell = Effect.gen(function*() {
-        const toHandIn = () => ended.length > 0 || reserved > 0
+        const toHandIn = () => ended.length > 0 || underWay > 0
         while (toHandIn()) {
           if (ended.length > 0) yield* call(0)
           else yield* Effect.sleep(10)
