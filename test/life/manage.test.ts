@@ -430,7 +430,7 @@ describe("a job that runs and is stopped", () => {
           handler: () =>
             Effect.never.pipe(
               Effect.sandbox,
-              Effect.catchAll(() => Effect.fail(new TaskFailed({ code: 1 })))
+              Effect.mapError(() => new TaskFailed({ code: 1 }))
             )
         })
         yield* enqueueNamed(world, ["a"], 0, { retry: { max: 5 } })
