@@ -17,8 +17,11 @@ export class Failure extends Data.TaggedError("Failure")<{
 /** Messages of the library begin with the field that is wrong; the command line has another name for it. */
 export const withOptionName = (message: string): string =>
   message.replace(
-    /^(jobId|timeout|ttl|resultTtl|failureTtl|queue|concurrency|maxJobs|name|gracePeriod): /,
+    /^(jobId|timeout|ttl|resultTtl|failureTtl|queue|concurrency|maxJobs|name|gracePeriod|dependsOn|uniqueFor|duration): /,
     (field) => `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  ).replace(
+    /^(retry\.max|retry\.intervals|repeat\.times|repeat\.intervals): /,
+    (field) => `--${field.slice(0, -2).replace(/\.times$/, "").replace(/\.(max|interval)s?$/, "-$1")}: `
   )
 
 export const failed = (message: string): Failure => new Failure({ message, exitCode: 1 })

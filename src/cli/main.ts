@@ -54,6 +54,35 @@ const dispatch = (invocation: Invocation, stop: Signals.Stop, loadHost: LoadHost
         Effect.promise(() => import("./verbs/contract.js")),
         ({ run }) => run(invocation.options, invocation.args, stop, loadHost)
       )
+    case "jobHistory":
+      return Effect.flatMap(
+        Effect.promise(() => import("./verbs/job.js")),
+        ({ runHistory }) => runHistory(invocation.options, invocation.args)
+      )
+    case "jobWait":
+      return Effect.flatMap(
+        Effect.promise(() => import("./verbs/wait.js")),
+        ({ run }) => run(invocation.options, invocation.args)
+      )
+    case "requeue":
+    case "cancel":
+    case "stop":
+    case "delete":
+    case "reschedule":
+      return Effect.flatMap(
+        Effect.promise(() => import("./verbs/manage.js")),
+        ({ run }) => run(invocation)
+      )
+    case "empty":
+    case "suspend":
+    case "resume":
+    case "pause":
+    case "unpause":
+    case "shutdown":
+      return Effect.flatMap(
+        Effect.promise(() => import("./verbs/control.js")),
+        ({ run }) => run(invocation)
+      )
     case "demo":
       return Effect.flatMap(
         Effect.promise(() => import("./verbs/demo.js")),

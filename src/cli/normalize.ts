@@ -13,11 +13,13 @@ export type Normalized =
   | {
     readonly _tag: "Verb"
     readonly verb: VerbName
-    /** `--name value` in turn; a flag's value is `true`. */
+    /** `--name value` in turn, one that may be given several times as often as it is; a flag's value is `true`. */
     readonly options: ReadonlyArray<string>
     readonly args: ReadonlyArray<string>
   }
   | UsageError
+
+const isRepeatable = ({ kind }: Option<unknown>): boolean => kind === "texts" || kind === "durations"
 
 const isOption = (word: string) => word.length > 1 && word.startsWith("-") && !/^-[\d.]/.test(word)
 
@@ -74,7 +76,12 @@ export const normalize = (argv: ReadonlyArray<string>): Normalized => {
     if (option.letter !== undefined) known.set(`-${option.letter}`, option)
   }
   const rest = words.slice(found.used)
-  const options = new Map<string, string>()
+  const options = new Map<string, Array<string>>()
+  /** Without a check of whether it is given twice. */
+  const add = (option: Option<unknown>, value: string): void => {
+    const before = isRepeatable(option) ? options.get(option.name) ?? [] : []
+    options.set(option.name, [...before, value])
+  }
   const args: Array<string> = []
 
   for (let i = 0; i < rest.length; i++) {
@@ -95,7 +102,7 @@ export const normalize = (argv: ReadonlyArray<string>): Normalized => {
       const tail = word.slice(2).replace(/^=/, "")
       rest.splice(i, 1, word.slice(0, 2), first.kind === "flag" ? `-${tail}` : tail)
       if (first.kind !== "flag") {
-        options.set(first.name, tail)
+        add(first, tail)
         i++
         continue
       }
@@ -111,18 +118,20 @@ export const normalize = (argv: ReadonlyArray<string>): Normalized => {
         verb
       )
     }
-    if (options.has(option.name) && option.kind !== "flag") return usageError(`--${option.name} is given twice`, verb)
+    if (options.has(option.name) && option.kind !== "flag" && !isRepeatable(option)) {
+      return usageError(`--${option.name} is given twice`, verb)
+    }
     if (option.kind === "flag") {
       if (equals >= 0) return usageError(`--${option.name} takes no value`, verb)
-      options.set(option.name, "true")
+      add(option, "true")
     } else if (equals >= 0) {
-      options.set(option.name, current.slice(equals + 1))
+      add(option, current.slice(equals + 1))
     } else {
       const value = rest[i + 1]
       if (value === undefined || !takesAsValue(value, known)) {
         return usageError(`--${option.name} needs a value: --${option.name} ${option.placeholder}`, verb)
       }
-      options.set(option.name, value)
+      add(option, value)
       i++
     }
   }
@@ -132,5 +141,10 @@ export const normalize = (argv: ReadonlyArray<string>): Normalized => {
   if (args.length > most) {
     return usageError(`unexpected argument ${JSON.stringify(args[most])}`, verb)
   }
-  return { _tag: "Verb", verb, options: [...options].flatMap(([name, value]) => [`--${name}`, value]), args }
+  return {
+    _tag: "Verb",
+    verb,
+    options: [...options].flatMap(([name, values]) => values.flatMap((value) => [`--${name}`, value])),
+    args
+  }
 }

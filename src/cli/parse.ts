@@ -40,6 +40,14 @@ const toOptions = (spec: Spec<unknown>): Options.Options<unknown> => {
       return expecting(spec, "a length of time such as 10s, 1h30m or 2d", parseDuration)
     case "text":
       return orUndefined(Options.text(spec.name))
+    case "texts":
+      return Options.repeated(Options.text(spec.name))
+    case "durations":
+      return Options.filterMap(
+        Options.repeated(Options.text(spec.name)),
+        (texts) => Option.all(texts.map((text) => Option.fromNullable(parseDuration(text)))),
+        `--${spec.name}: expected a length of time such as 10s, 1h30m or 2d`
+      )
   }
 }
 

@@ -7,7 +7,7 @@
 
 /** An option and the type of its value. */
 export interface Option<out A> {
-  readonly kind: "flag" | "text" | "integer" | "duration" | "choice"
+  readonly kind: "flag" | "text" | "integer" | "duration" | "choice" | "texts" | "durations"
   readonly name: string
   /** One letter, as RQ has it. */
   readonly letter: string | undefined
@@ -59,6 +59,23 @@ const duration = (
   choices: []
 })
 
+/** May be given several times. */
+const texts = (
+  name: string,
+  placeholder: string,
+  description: string
+): Option<ReadonlyArray<string>> => ({ kind: "texts", name, letter: undefined, placeholder, description, choices: [] })
+
+/** Milliseconds each; may be given several times. */
+const durations = (name: string, description: string): Option<ReadonlyArray<number>> => ({
+  kind: "durations",
+  name,
+  letter: undefined,
+  placeholder: "TIME",
+  description,
+  choices: []
+})
+
 const choice = <const Choices extends ReadonlyArray<string>>(
   name: string,
   choices: Choices,
@@ -94,6 +111,20 @@ const verb = <const Options extends Readonly<Record<string, Option<unknown>>>>(
 
 const url = text("url", "URL", "where Redis is, instead of REDIS_URL", { letter: "u" })
 const json = flag("json", "print JSON")
+
+const wait = duration("wait", "wait so long for what runs to be interrupted; default: not at all")
+const tz = (option: string) =>
+  text("tz", "ZONE", `the zone of --${option}, such as Europe/Paris; default: the local one`)
+const whichJobs = (verb: string) => ({
+  least: 1,
+  most: Infinity,
+  missing: `which jobs? Give their ids: effect-rq ${verb} ID`
+})
+const whichQueues = (verb: string) => ({
+  least: 1,
+  most: Infinity,
+  missing: `which queues? Name them: effect-rq ${verb} mail`
+})
 
 const logging = {
   logLevel: choice("log-level", ["debug", "info", "warning", "error", "none"], "what to log; default: info"),
@@ -161,11 +192,27 @@ export const verbs = {
       queue: text("queue", "QUEUE", "default: the one that the job names with --jobs, else \"default\"", {
         letter: "q"
       }),
-      jobId: text("job-id", "ID", "letters, digits, _ and -; a job of this id that exists is left as it is"),
+      jobId: text(
+        "job-id",
+        "ID",
+        "letters, digits, _ and -; a job of this id that exists is left as it is (see --unique)"
+      ),
       atFront: flag("at-front", "put it before all others of its queue"),
       scheduleIn: duration("schedule-in", "run it after this time, such as 10s, 1h30m or 2d"),
       scheduleAt: text("schedule-at", "WHEN", "run it at this time: \"2026-12-24 09:15\", or with Z or +01:00"),
-      tz: text("tz", "ZONE", "the zone of --schedule-at, such as Europe/Paris; default: the local one"),
+      tz: tz("schedule-at"),
+      dependsOn: texts("depends-on", "ID", "run it once this job has finished; may be given several times"),
+      allowFailure: flag("allow-failure", "a job that it depends on may also have failed"),
+      retryMax: integer("retry-max", "N", "run it again so often when it fails"),
+      retryInterval: durations("retry-interval", "the pause before a retry; given several times: before each"),
+      repeat: integer("repeat", "N", "run it again so often after it has succeeded"),
+      repeatInterval: durations("repeat-interval", "the pause before a repetition; given several times: before each"),
+      unique: choice(
+        "unique",
+        ["refuse", "keep", "replace"],
+        "when a job of --job-id has not ended: fail, leave it, or replace it while it waits"
+      ),
+      uniqueFor: duration("unique-for", "accept no other job of --job-id for so long, even once this one has ended"),
       timeout: duration("timeout", "how long it may run, or forever; default: 180s"),
       ttl: duration("ttl", "how long it may wait in its queue; default: forever"),
       resultTtl: duration("result-ttl", "how long its result is kept, or forever; default: 500s"),
@@ -185,8 +232,138 @@ export const verbs = {
     examples: [
       "effect-rq enqueue app.mail.send to=ada@example.com retries:=3",
       "effect-rq enqueue app.greet name=Ada --schedule-in 10s",
-      "effect-rq enqueue app.report --schedule-at \"2026-12-24 09:15\" --tz Europe/Paris"
+      "effect-rq enqueue app.report --schedule-at \"2026-12-24 09:15\" --tz Europe/Paris",
+      "effect-rq enqueue app.fetch url=https://example.com --retry-max 3 --retry-interval 10s --retry-interval 1m"
     ]
+  }),
+  requeue: verb({
+    words: ["requeue"],
+    summary: "Queue jobs again that have failed, finished, or were canceled or stopped",
+    synopsis: "[ID...]",
+    args: any,
+    options: {
+      all: flag("all", "all failed and stopped jobs of --queue", { letter: "a" }),
+      queue: text("queue", "QUEUE", "whose jobs --all means; RQ wants it with ids too, here they need none", {
+        letter: "q"
+      }),
+      atFront: flag("at-front", "put them before all others of their queue"),
+      url,
+      json
+    },
+    details: ["A job that waits or runs is left as it is. Retries that were spent stay spent, as in RQ."],
+    examples: ["effect-rq requeue 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11", "effect-rq requeue --all --queue mail"]
+  }),
+  cancel: verb({
+    words: ["cancel"],
+    summary: "Cancel jobs that wait; interrupt those that run",
+    synopsis: "ID...",
+    args: whichJobs("cancel"),
+    options: { wait, url, json },
+    details: [
+      "A job that runs is stopped, as effect-rq stop does. With --wait a job that goes on for longer than that counts as "
+      + "not canceled."
+    ],
+    examples: ["effect-rq cancel 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11 --wait 5s"]
+  }),
+  stop: verb({
+    words: ["stop"],
+    summary: "Interrupt jobs that run, of effect-rq's workers and Python's",
+    synopsis: "ID...",
+    args: whichJobs("stop"),
+    options: { wait, url, json },
+    details: [
+      "The worker interrupts the handler, its finalizers run, and the job is not tried again. A job that waits is left as "
+      + "it is: cancel it. With --wait a job that goes on for longer than that counts as not stopped."
+    ],
+    examples: ["effect-rq stop 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11 --wait 5s"]
+  }),
+  delete: verb({
+    words: ["delete"],
+    summary: "Delete jobs and their results, unless they run",
+    synopsis: "ID...",
+    args: whichJobs("delete"),
+    options: { url, json },
+    details: ["A job that runs is left as it is: stop it first."],
+    examples: ["effect-rq delete 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11"]
+  }),
+  reschedule: verb({
+    words: ["reschedule"],
+    summary: "Give a scheduled job another time",
+    synopsis: "ID",
+    args: {
+      least: 1,
+      most: 1,
+      missing: "which job? Give its id: effect-rq reschedule ID --in 10s"
+    },
+    options: {
+      at: text("at", "WHEN", "run it at this time: \"2026-12-24 09:15\", or with Z or +01:00"),
+      tz: tz("at"),
+      in: duration("in", "run it after this time from now, such as 10s, 1h30m or 2d"),
+      url,
+      json
+    },
+    details: ["Also a job that waits for its next try or its next repetition."],
+    examples: [
+      "effect-rq reschedule 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11 --in 10s",
+      "effect-rq reschedule 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11 --at \"2026-12-24 09:15\" --tz Europe/Paris"
+    ]
+  }),
+  empty: verb({
+    words: ["empty"],
+    summary: "Delete all jobs that wait in queues",
+    synopsis: "[QUEUE...]",
+    args: any,
+    options: { all: flag("all", "all queues", { letter: "a" }), url, json },
+    details: ["It asks for no confirmation. Scheduled jobs, and those that run, stay."],
+    examples: ["effect-rq empty mail", "effect-rq empty --all"]
+  }),
+  suspend: verb({
+    words: ["suspend"],
+    summary: "Make all workers, Python's too, take no more jobs",
+    synopsis: "",
+    args: none,
+    options: { duration: duration("duration", "for so long (a number is seconds); default: until resume"), url, json },
+    details: ["They go on with what runs. Schedulers go on too: what becomes due waits in its queue."],
+    examples: ["effect-rq suspend", "effect-rq suspend --duration 5m"]
+  }),
+  resume: verb({
+    words: ["resume"],
+    summary: "Let all workers take jobs again after suspend",
+    synopsis: "",
+    args: none,
+    options: { url, json },
+    details: ["Workers of effect-rq notice within a second."],
+    examples: ["effect-rq resume"]
+  }),
+  pause: verb({
+    words: ["pause"],
+    summary: "Make workers take no jobs of these queues",
+    synopsis: "QUEUE...",
+    args: whichQueues("pause"),
+    options: { url, json },
+    details: ["For workers of effect-rq; Python's don't know of it, see suspend."],
+    examples: ["effect-rq pause mail"]
+  }),
+  unpause: verb({
+    words: ["unpause"],
+    summary: "Let workers take jobs of these queues again",
+    synopsis: "QUEUE...",
+    args: whichQueues("unpause"),
+    options: { url, json },
+    details: ["Workers notice within a second."],
+    examples: ["effect-rq unpause mail"]
+  }),
+  shutdown: verb({
+    words: ["shutdown"],
+    summary: "Tell workers to end in peace, wherever they run",
+    synopsis: "[WORKER...]",
+    args: any,
+    options: { all: flag("all", "all workers", { letter: "a" }), url, json },
+    details: [
+      "Each takes no more jobs, gives those that run its grace period, and leaves. It asks for no confirmation and doesn't "
+      + "wait for them. effect-rq info lists the workers."
+    ],
+    examples: ["effect-rq shutdown w1 w2", "effect-rq shutdown --all"]
   }),
   scheduled: verb({
     words: ["scheduled"],
@@ -246,6 +423,27 @@ export const verbs = {
       "effect-rq contract ./jobs.js",
       "effect-rq contract ./jobs.js --format python --output jobs.py"
     ]
+  }),
+  jobHistory: verb({
+    words: ["job", "history"],
+    summary: "List how the last runs of a job ended",
+    synopsis: "ID",
+    args: { least: 1, most: 1, missing: "which job? Give its id: effect-rq job history ID" },
+    options: { url, json },
+    details: ["The latest first, ten at most. A run that succeeded with nothing leaves no trace."],
+    examples: ["effect-rq job history 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11"]
+  }),
+  jobWait: verb({
+    words: ["job", "wait"],
+    summary: "Wait until a job has ended, and print its result",
+    synopsis: "ID",
+    args: { least: 1, most: 1, missing: "which job? Give its id: effect-rq job wait ID" },
+    options: { timeout: duration("timeout", "how long to wait at most; default: forever"), url, json },
+    details: [
+      "Exits with 0 when the job succeeded, with 1 when it failed, was canceled or stopped, is not there, or has not ended "
+      + "in time. The result is printed as JSON; a failure goes to stderr. Of a job that repeats it is the next run."
+    ],
+    examples: ["effect-rq job wait 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11 --timeout 1m"]
   }),
   demo: verb({
     words: ["demo"],

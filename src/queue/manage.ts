@@ -22,6 +22,9 @@ import type { Awaiting } from "./awaiting.js"
 /** How many jobs one call changes, or takes out of a queue: it blocks Redis for a few milliseconds. */
 const callSize = 250
 
+const isWaiting = (status: string | null): boolean =>
+  status === "queued" || status === "scheduled" || status === "deferred"
+
 export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
   const cancelSome = redis.eval(cancelScript)
   const requeueSome = redis.eval(requeueScript)
@@ -48,10 +51,21 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
       if (before === undefined) return "stopping" as const
       if (before.state === "waiting") yield* Effect.timeoutOption(awaiting.next(jobId, before.detail), wait)
       const status = yield* redis.send<string | null>("HGET", keys.job(jobId), "status")
-      return status === "stopped" ? "stopped" as const : status === "started" ? "stopping" as const : "ended" as const
+      switch (status) {
+        case "stopped":
+          return "stopped" as const
+        case "started":
+          return "stopping" as const
+        default:
+          // It failed before it could be stopped, and waits to be tried again.
+          return isWaiting(status) ? "waiting" as const : "ended" as const
+      }
     })
 
-  const cancelMany = (ids: Iterable<string>, options: StopOptions) =>
+  const cancelMany = (
+    ids: Iterable<string>,
+    options: StopOptions
+  ): Effect.Effect<ReadonlyArray<CancelOutcome>, Redis.RedisError> =>
     inCalls(ids, (some) =>
       Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
@@ -66,7 +80,13 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
             case "Missing":
               return Effect.succeed({ id, outcome: "missing" })
             case "Started":
-              return Effect.map(stopStarted(id, row.worker, options), (outcome) => ({ id, outcome }))
+              return Effect.flatMap(
+                stopStarted(id, row.worker, options),
+                (outcome) =>
+                  outcome === "waiting"
+                    ? Effect.map(cancelMany([id], options), ([canceled]) => canceled!) // one id
+                    : Effect.succeed({ id, outcome })
+              )
           }
         }, { concurrency: 10 })
       }))
@@ -85,7 +105,7 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
         if (status !== "started") {
           return {
             id,
-            outcome: status === "queued" || status === "scheduled" || status === "deferred" ? "waiting" : "ended"
+            outcome: isWaiting(status) ? "waiting" : "ended"
           }
         }
         return { id, outcome: yield* stopStarted(id, worker ?? "", options) }

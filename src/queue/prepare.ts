@@ -98,8 +98,14 @@ export const prepare = Effect.fnUntraced(function*(request: Request, now: number
     value === undefined
       ? Effect.succeed(undefined)
       : Effect.forEach(asList(value), (interval) =>
-        Effect.mapError(toSeconds("resultTtl", interval), (message) =>
-          invalid(field, message.replace(/^resultTtl/, field))))
+        Effect.filterOrFail(
+          Effect.mapError(
+            toSeconds("resultTtl", interval),
+            (message) => invalid(field, message.replace(/^resultTtl/, field))
+          ),
+          (seconds) => seconds >= 0,
+          () => invalid(field, `${field}: a pause that never ends would never be followed by a run`)
+        ))
 
   const { args, kwargs } = yield* encodePayload(job, request.payload)
   const data = Payload.encode({ name: job.name, args, kwargs })

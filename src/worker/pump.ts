@@ -58,6 +58,7 @@ export const make = (
       const counter = state.counter
       state.counter += want
       state.reserved += want
+      state.underWay++
       state.updateWaiting()
       return Effect.flatMap(Clock.currentTimeMillis, (now) =>
         turn({
@@ -94,16 +95,16 @@ export const make = (
                 if (want > 0) state.hungry = result.more
                 if (withHandovers) state.handedOver = false
               }
-              // The newest first when they go back, so that the oldest is the one at the front.
-              const claimed = state.stopping ? [...result.claimed].reverse() : result.claimed
-              for (const job of claimed) yield* executions.start(job, stops)
-              state.updateWaiting()
               const at = DateTime.unsafeMake(yield* Clock.currentTimeMillis)
               for (const [index, { id, queue }] of handingIn.entries()) {
                 const due = result.retriedAt[index]
                 if (due === undefined) continue
                 state.emit({ _tag: "Retried", jobId: id, queue, at, dueAt: DateTime.unsafeMake(due) })
               }
+              // The newest first when they go back, so that the oldest is the one at the front.
+              const claimed = state.stopping ? [...result.claimed].reverse() : result.claimed
+              for (const job of claimed) yield* executions.start(job, stops)
+              state.updateWaiting()
               const refused = handingIn.filter((_, index) => result.handedIn[index] !== true)
               if (refused.length > 0 && !repeated) {
                 yield* state.log(Effect.logWarning(
@@ -120,6 +121,7 @@ export const make = (
             })
           ),
           Effect.ensuring(Effect.sync(() => {
+            state.underWay--
             state.stopsMeanwhile.delete(stops)
             if (state.unsure) { for (const one of stops) state.stopsMissed.add(one) }
           }))

@@ -57,6 +57,8 @@ export const make = (settings: Settings) => {
     claimed: 0,
     /** Slots for which a call in flight claims. */
     reserved: 0,
+    /** Calls in flight: what they hand in is not handed in before they have returned. */
+    underWay: 0,
     /** Whether a queue may hold something to claim. */
     hungry: true,
     /** Whether our handover lists may hold something; an earlier worker of this name may have left it there. */

@@ -60,7 +60,7 @@ export const make = (
   })
 
   const handInAll = Effect.gen(function*() {
-    while (state.ended.length > 0 || state.reserved > 0) {
+    while (state.ended.length > 0 || state.underWay > 0) {
       if (state.ended.length > 0) yield* pump.call(0)
       else yield* Effect.sleep(10)
     }

@@ -52,9 +52,14 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
         if (moved._tag === "Right") {
           backOff = firstBackOff
         } else {
-          state.lostWaitAt = yield* Clock.currentTimeMillis
-          yield* state.onConnection(moved.left)
-          yield* state.pause(backOff)
+          if (moved.left.code === "WRONGTYPE") {
+            // The key of the queue holds something else, which the calls that claim tell of. Redis is there.
+            yield* Effect.sleep(backOff)
+          } else {
+            state.lostWaitAt = yield* Clock.currentTimeMillis
+            yield* state.onConnection(moved.left)
+            yield* state.pause(backOff)
+          }
           backOff = Math.min(longestBackOff, backOff * 2)
         }
       }

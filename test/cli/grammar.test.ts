@@ -66,6 +66,14 @@ describe("order", () => {
     ])
   })
 
+  it("takes some options several times, in order", () => {
+    assert.deepStrictEqual(inOrder(words("enqueue j --retry-interval 1s --depends-on a --retry-interval=2s")), [
+      "enqueue",
+      ["--retry-interval", "1s", "--retry-interval", "2s", "--depends-on", "a"],
+      ["j"]
+    ])
+  })
+
   it("takes what follows -- as arguments", () => {
     assert.deepStrictEqual(inOrder(words("enqueue --at-front job -- --queue x --help -- y")), [
       "enqueue",
@@ -76,7 +84,8 @@ describe("order", () => {
 
   it("finds verbs of two words", () => {
     assert.deepStrictEqual(inOrder(words("job show abc --json")), ["jobShow", ["--json", "true"], ["abc"]])
-    assert.strictEqual(inOrder(["job"]), "job needs one of: show.")
+    assert.deepStrictEqual(inOrder(words("job wait abc")), ["jobWait", [], ["abc"]])
+    assert.strictEqual(inOrder(["job"]), "job needs one of: show, history, wait.")
   })
 })
 
@@ -97,6 +106,12 @@ describe("mistakes", () => {
     ["enqueue --at-front", /^which job\?/],
     ["job show", /^which job\?/],
     ["job show a b", "unexpected argument \"b\""],
+    ["job what", "job needs one of: show, history, wait. \"what\" is none of them."],
+    ["requeu x", /did you mean requeue\?/],
+    ["cancel", /^which jobs\?/],
+    ["pause", /^which queues\?/],
+    ["suspend mail", "unexpected argument \"mail\""],
+    ["reschedule a b", "unexpected argument \"b\""],
     ["demo now", "unexpected argument \"now\""]
   ]
   for (const [argv, expected] of cases) {
@@ -160,10 +175,18 @@ describe("values", () => {
       })
     }))
 
+  it.effect("are lists where an option may be given several times", () =>
+    Effect.gen(function*() {
+      const argv = "enqueue job --retry-interval 1s --retry-interval 5 --depends-on a --depends-on b"
+      const { options } = yield* typed(argv)
+      assert.deepInclude(options, { retryInterval: [1000, 5000], dependsOn: ["a", "b"], repeatInterval: [] })
+    }))
+
   const wrong: ReadonlyArray<readonly [string, RegExp]> = [
     ["worker --concurrency many", /^--concurrency: expected a whole number$/],
     ["worker --log-level loud", /^--log-level: expected one of debug, info, warning, error, none$/],
     ["enqueue job --schedule-in soon", /^--schedule-in: expected a length of time such as 10s/],
+    ["enqueue job --retry-interval 1s --retry-interval soon", /^--retry-interval: expected a length of time/],
     ["enqueue job --timeout -5", /^--timeout: expected a length of time/]
   ]
   for (const [argv, expected] of wrong) {

@@ -67,6 +67,33 @@ describe("mistakes", () => {
       [["enqueue", "j", "a:={"], /^effect-rq: a:={ is no JSON, .*\nusage: .*\n$/],
       [["enqueue", "j", "@gone.txt"], /^effect-rq: @gone.txt: can't read the file gone.txt \(NotFound\)\nusage: .*\n$/],
       [["enqueue", "j", "--job-id", "a b"], /^effect-rq: --job-id: .*\nusage: .*\n$/],
+      [["enqueue", "j", "--retry-interval", "1s"], /^effect-rq: --retry-interval needs --retry-max.*\nusage: .*\n$/],
+      [["enqueue", "j", "--repeat-interval", "1s"], /^effect-rq: --repeat-interval needs --repeat: .*\nusage: .*\n$/],
+      [["enqueue", "j", "--allow-failure"], /^effect-rq: --allow-failure is about .*\nusage: .*\n$/],
+      [["enqueue", "j", "--retry-max", "-1"], /^effect-rq: --retry-max: .*\nusage: .*\n$/],
+      [
+        ["enqueue", "j", "--retry-max", "1", "--retry-interval", "forever"],
+        /^effect-rq: --retry-interval: .*\nusage: .*\n$/
+      ],
+      [["enqueue", "j", "--repeat", "-1"], /^effect-rq: --repeat: .*\nusage: .*\n$/],
+      [
+        ["enqueue", "j", "--repeat", "1", "--repeat-interval", "forever"],
+        /^effect-rq: --repeat-interval: .*\nusage: .*\n$/
+      ],
+      [["enqueue", "j", "--unique", "keep"], /^effect-rq: --job-id: .*\nusage: .*\n$/],
+      [["enqueue", "j", "--depends-on", "a b"], /^effect-rq: --depends-on: .*\nusage: .*\n$/],
+      [["requeue"], /^effect-rq: which jobs\? .*\nusage: .*\n$/],
+      [["requeue", "--all"], /^effect-rq: which queue's .*\nusage: .*\n$/],
+      [["requeue", "x", "--all", "-q", "q"], /^effect-rq: either ids or --all.*\nusage: .*\n$/],
+      [["reschedule", "x"], /^effect-rq: to when\? .*\nusage: .*\n$/],
+      [["reschedule", "x", "--in", "1s", "--at", "2026-12-24"], /^effect-rq: either --in or --at.*\nusage: .*\n$/],
+      [["reschedule", "x", "--at", "tomorrow"], /^effect-rq: --at: expected a date .*\nusage: .*\n$/],
+      [["reschedule", "x", "--in", "99999w 9999999w"], /^effect-rq: .*between the years.*\nusage: .*\n$/],
+      [["empty"], /^effect-rq: which queues\? .*\nusage: .*\n$/],
+      [["empty", "q", "--all"], /^effect-rq: either queues or --all.*\nusage: .*\n$/],
+      [["suspend", "--duration", "0"], /^effect-rq: --duration: .*\nusage: .*\n$/],
+      [["pause", "a,b"], /^effect-rq: a queue's name .*\nusage: .*\n$/],
+      [["shutdown"], /^effect-rq: which workers\? .*\nusage: .*\n$/],
       [["info", "--only-queues", "--only-workers"], /^effect-rq: either .*\nusage: .*\n$/],
       [["scheduled", "--limit", "0"], /^effect-rq: --limit: .*\nusage: .*\n$/]
     ]
@@ -97,6 +124,12 @@ describe("Redis that can't be reached", () => {
       ["info"],
       ["info", "--interval", "1"],
       ["job", "show", "x"],
+      ["job", "wait", "x"],
+      ["requeue", "x"],
+      ["stop", "x", "--wait", "1s"],
+      ["reschedule", "x", "--in", "1s"],
+      ["suspend"],
+      ["shutdown", "--all"],
       ["demo"]
     ]
     // They mostly wait, but starting all of them at once would be slow on a small machine.
@@ -235,13 +268,13 @@ describe("info", () => {
     )
     assert.match(
       (await cli.run(["info", "i1", "--raw", "-Q"])).stdout,
-      /^queue i1 1 scheduled=1 started=0 finished=0 failed=0 deferred=0 canceled=0 oldest_ms=\d+ overdue=0 lag_ms=0 next_due=\S+Z leader=-\n$/
+      /^queue i1 1 scheduled=1 started=0 finished=0 failed=0 deferred=0 canceled=0 paused=0 oldest_ms=\d+ overdue=0 lag_ms=0 next_due=\S+Z leader=-\n$/
     )
     const { queues, time, ...rest } = await cli.json(["info", "i1", "--only-queues"])
-    assert.deepStrictEqual(rest, {})
+    assert.deepStrictEqual(rest, { suspended: false })
     assert.isFalse(Number.isNaN(Date.parse(time)))
     assert.deepInclude(queues[0], { name: "i1", queued: 1, scheduled: 1, overdue: 0, lagMillis: 0, leader: null })
-    assert.deepStrictEqual(Object.keys(await cli.json(["info", "-W"])).sort(), ["time", "workers"])
+    assert.deepStrictEqual(Object.keys(await cli.json(["info", "-W"])).sort(), ["suspended", "time", "workers"])
   })
 
   it("refreshes until it is interrupted, one line of JSON each time", async () => {

@@ -430,7 +430,7 @@ describe("a job that runs and is stopped", () => {
           handler: () =>
             Effect.never.pipe(
               Effect.sandbox,
-              Effect.catchAll(() => Effect.fail(new TaskFailed({ code: 1 })))
+              Effect.mapError(() => new TaskFailed({ code: 1 }))
             )
         })
         yield* enqueueNamed(world, ["a"], 0, { retry: { max: 5 } })
@@ -468,7 +468,8 @@ describe("against a scheduler and workers, in the same instant", () => {
   const race = (
     meddle: (queue: Queue.QueueService, id: string) => Effect.Effect<string, unknown>,
     allowed: ReadonlyArray<string>,
-    handler: TaskHandler = ({ name }) => Effect.as(Effect.sleep(5), name)
+    handler: TaskHandler = ({ name }) => Effect.as(Effect.sleep(5), name),
+    options: Queue.EnqueueOptions = {}
   ) =>
     travelling((world) =>
       Effect.gen(function*() {
@@ -484,7 +485,7 @@ describe("against a scheduler and workers, in the same instant", () => {
         const seen = new Map<string, number>()
         for (let late = -5; late < 45; late++) {
           const id = `a${late + 5}`
-          yield* world.queue.enqueueIn("1500 millis", Task, { name: id }, { jobId: id })
+          yield* world.queue.enqueueIn("1500 millis", Task, { name: id }, { jobId: id, ...options })
           const meddling = yield* Effect.fork(Effect.delay(meddle(other.queue, id), 1500 + late))
           yield* world.adjust("20 seconds")
           yield* consistent(world)
@@ -515,6 +516,19 @@ describe("against a scheduler and workers, in the same instant", () => {
       // none that goes on; 0 runs when it was stopped between its claim and its first step
       ["canceled, canceled, 0 runs", "stopped, stopped, 1 runs", "stopped, stopped, 0 runs"],
       () => Effect.never
+    ))
+
+  it.effect("cancel of a job that fails and would be tried again: it has ended, and is not tried again", () =>
+    race(
+      (queue, id) => Effect.map(queue.cancel(id, { wait: "5 seconds" }), ({ outcome }) => outcome),
+      [
+        "canceled, canceled, 0 runs",
+        "canceled, canceled, 1 runs",
+        "stopped, stopped, 0 runs",
+        "stopped, stopped, 1 runs"
+      ],
+      () => Effect.delay(Effect.fail(new TaskFailed({ code: 1 })), 5),
+      { retry: { max: 3, intervals: "1 hour" } }
     ))
 
   it.effect("delete: gone and never run, or run", () =>

@@ -202,8 +202,10 @@ describe("max and intervals", () => {
           assert.instanceOf(error, Job.InvalidJobError)
           assert.strictEqual((error as Job.InvalidJobError).field, "retry.max") // just checked
         }
-        const error = yield* Effect.flip(enqueue(world, define(), [], { retry: { max: 1, intervals: [-1] } }))
-        assert.strictEqual((error as Job.InvalidJobError).field, "retry.intervals") // the only error there can be
+        for (const interval of [-1, Infinity, Duration.infinity]) {
+          const error = yield* Effect.flip(enqueue(world, define(), [], { retry: { max: 1, intervals: [interval] } }))
+          assert.strictEqual((error as Job.InvalidJobError).field, "retry.intervals") // the only error there can be
+        }
         assert.deepStrictEqual(yield* world.dump, {})
       })
     ))

@@ -10,11 +10,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { toMillis } from "../../internal/when.js"
 import * as Job from "../../Job.js"
 import * as Queue from "../../Queue.js"
 import * as Arguments from "../arguments.js"
 import { withRedis } from "../connection.js"
+import { dueOf } from "../due.js"
 import { showInstant, showRelative } from "../duration.js"
 import { failed, Failure, misused, withOptionName } from "../failure.js"
 import type { Enqueued } from "../host.js"
@@ -52,29 +52,6 @@ const payloadOf = (words: ReadonlyArray<string>) =>
     return payload
   })
 
-/** When it is due: a point in time, a delay, or neither. */
-const dueOf = (options: Values<"enqueue">) =>
-  Effect.gen(function*() {
-    const { scheduleAt, scheduleIn, tz } = options
-    if (scheduleAt !== undefined && scheduleIn !== undefined) {
-      return yield* misused("enqueue", "either --schedule-in or --schedule-at, not both")
-    }
-    if (tz !== undefined && scheduleAt === undefined) {
-      return yield* misused("enqueue", "--tz says how to read --schedule-at, which is not given")
-    }
-    if (scheduleIn === Infinity) return yield* misused("enqueue", "--schedule-in forever would never run")
-    if (scheduleAt === undefined) return { at: undefined, in: scheduleIn }
-    const zone = tz === undefined ? DateTime.zoneMakeLocal() : Option.getOrUndefined(DateTime.zoneMakeNamed(tz))
-    if (zone === undefined) {
-      return yield* misused("enqueue", `--tz: there is no time zone ${JSON.stringify(tz)}, one is Europe/Paris`)
-    }
-    const at = yield* toMillis(scheduleAt).pipe(
-      Effect.provideService(DateTime.CurrentTimeZone, zone),
-      Effect.mapError((message) => misused("enqueue", `--schedule-at: ${message}`))
-    )
-    return { at, in: undefined }
-  })
-
 const lifetime = (millis: number | undefined): Job.Lifetime | undefined => millis === Infinity ? "forever" : millis
 
 const toOptions = (options: Values<"enqueue">): Queue.EnqueueOptions => ({
@@ -85,8 +62,26 @@ const toOptions = (options: Values<"enqueue">): Queue.EnqueueOptions => ({
   timeout: lifetime(options.timeout),
   ttl: options.ttl,
   resultTtl: lifetime(options.resultTtl),
-  failureTtl: lifetime(options.failureTtl)
+  failureTtl: lifetime(options.failureTtl),
+  retry: options.retryMax === undefined ? undefined : { max: options.retryMax, intervals: options.retryInterval },
+  repeat: options.repeat === undefined ? undefined : { times: options.repeat, intervals: options.repeatInterval },
+  dependsOn: options.dependsOn.length === 0 ? undefined : options.dependsOn,
+  allowFailure: options.allowFailure ? true : undefined,
+  unique: options.unique,
+  uniqueFor: options.uniqueFor
 })
+
+/** Options that say nothing without another one. */
+const checkTogether = (options: Values<"enqueue">): Effect.Effect<void, Failure> => {
+  const { allowFailure, dependsOn, repeat, repeatInterval, retryInterval, retryMax } = options
+  return retryInterval.length > 0 && retryMax === undefined
+    ? misused("enqueue", "--retry-interval needs --retry-max: how often?")
+    : repeatInterval.length > 0 && repeat === undefined
+    ? misused("enqueue", "--repeat-interval needs --repeat: how often?")
+    : allowFailure && dependsOn.length === 0
+    ? misused("enqueue", "--allow-failure is about the jobs of --depends-on, of which there are none")
+    : Effect.void
+}
 
 /** Without a definition the arguments are sent as they are. */
 const Anything = Schema.Union(
@@ -157,7 +152,9 @@ export const run = (
 ): Effect.Effect<void, Failure, FileSystem.FileSystem> =>
   Effect.scoped(Effect.gen(function*() {
     const payload = yield* payloadOf(words)
-    const due = yield* dueOf(options)
+    yield* checkTogether(options)
+    const given = { at: options.scheduleAt, in: options.scheduleIn, tz: options.tz }
+    const due = yield* dueOf("enqueue", given, { at: "schedule-at", in: "schedule-in" })
     const job = options.jobs === undefined
       ? yield* enqueueUnchecked(name, payload, due, options)
       : yield* enqueueChecked(options.jobs, name, payload, due, options, stop, loadHost)
@@ -167,11 +164,12 @@ export const run = (
     }
     const now = yield* Clock.currentTimeMillis
     const id = style.bold(job.id)
+    const when = job.dueAt === undefined ? "" : ` for ${showInstant(job.dueAt)} (${showRelative(job.dueAt, now)})`
     yield* print(
       job.outcome === "exists"
         ? `${id} exists already and was left as it is`
-        : job.dueAt === undefined
-        ? `${id} enqueued in ${job.queue}`
-        : `${id} scheduled in ${job.queue} for ${showInstant(job.dueAt)} (${showRelative(job.dueAt, now)})`
+        : job.outcome === "deferred"
+        ? `${id} waits in ${job.queue} for ${options.dependsOn.join(", ")}`
+        : `${id} ${job.outcome} in ${job.queue}${when}`
     )
   }))

@@ -8,6 +8,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Control from "../../Control.js"
 import * as Inspector from "../../Inspector.js"
 import type * as Redis from "../../Redis.js"
 import { withRedis } from "../connection.js"
@@ -22,6 +23,9 @@ interface Snapshot {
   readonly now: number
   readonly queues: ReadonlyArray<Inspector.QueueInfo>
   readonly workers: ReadonlyArray<Inspector.WorkerInfo>
+  /** Whether no worker takes anything, and the queues that none of ours takes anything of. */
+  readonly suspended: boolean
+  readonly paused: ReadonlySet<string>
 }
 
 const read = (
@@ -30,10 +34,21 @@ const read = (
 ): Effect.Effect<Snapshot, Redis.RedisError | Failure, Redis.Redis> =>
   Effect.gen(function*() {
     const inspector = yield* Inspector.make
+    const control = yield* Control.make
     const asked = named.length > 0 ? [...new Set(named)] : undefined
-    const queues = options.onlyWorkers && !options.byQueue ? [] : yield* inspector.queues(asked)
+    const suspended = yield* control.isSuspended
+    const paused = new Set(yield* control.paused)
+    const queues = options.onlyWorkers && !options.byQueue ? [] : [...(yield* inspector.queues(asked))]
+    // One that is paused before it is used is not known as a queue yet.
+    const others = asked === undefined && !options.onlyWorkers
+      ? [...paused].filter((name) => !queues.some((queue) => queue.name === name))
+      : []
+    if (others.length > 0) {
+      queues.push(...(yield* inspector.queues(others)))
+      queues.sort((a, b) => a.name < b.name ? -1 : 1)
+    }
     const workers = options.onlyQueues ? [] : yield* inspector.workers(asked)
-    return { now: yield* Clock.currentTimeMillis, queues, workers }
+    return { now: yield* Clock.currentTimeMillis, queues, workers, suspended, paused }
   }).pipe(Effect.catchTag("WireError", (error) => failed(`a worker can't be read: ${error.message}`)))
 
 const millisSince = (instant: Option.Option<DateTime.Utc>, now: number): number | null =>
@@ -45,8 +60,9 @@ const iso = (instant: Option.Option<DateTime.Utc>): string | null =>
 const waiting = (queue: Inspector.QueueInfo, now: number): number | null =>
   millisSince(Option.flatMap(queue.oldestWaiting, ({ enqueuedAt }) => enqueuedAt), now)
 
-const queueJson = (queue: Inspector.QueueInfo, now: number) => ({
+const queueJson = (queue: Inspector.QueueInfo, { now, paused }: Snapshot) => ({
   name: queue.name,
+  paused: paused.has(queue.name),
   queued: queue.queued,
   scheduled: queue.scheduled,
   started: queue.started,
@@ -81,10 +97,11 @@ const workerJson = (worker: Inspector.WorkerInfo, now: number) => ({
   heartbeatAgeMillis: millisSince(worker.lastHeartbeat, now)
 })
 
-const toJson = ({ now, queues, workers }: Snapshot, { onlyQueues, onlyWorkers }: Options) => ({
-  time: new Date(now).toISOString(),
-  ...(onlyWorkers ? {} : { queues: queues.map((queue) => queueJson(queue, now)) }),
-  ...(onlyQueues ? {} : { workers: workers.map((worker) => workerJson(worker, now)) })
+const toJson = (snapshot: Snapshot, { onlyQueues, onlyWorkers }: Options) => ({
+  time: new Date(snapshot.now).toISOString(),
+  suspended: snapshot.suspended,
+  ...(onlyWorkers ? {} : { queues: snapshot.queues.map((queue) => queueJson(queue, snapshot)) }),
+  ...(onlyQueues ? {} : { workers: snapshot.workers.map((worker) => workerJson(worker, snapshot.now)) })
 })
 
 /** Letters of the longest bar. */
@@ -93,7 +110,7 @@ const chartWidth = 20
 /** The least round number that all lengths fit below, as RQ scales its bars. */
 const scaleOf = (most: number): number => [20, 50, 100, 200, 400, 600, 800, 1000].find((scale) => most <= scale) ?? most
 
-const queueLines = ({ now, queues }: Snapshot): ReadonlyArray<string> => {
+const queueLines = ({ now, paused, queues }: Snapshot): ReadonlyArray<string> => {
   const scale = scaleOf(Math.max(0, ...queues.map(({ queued }) => queued)))
   const head = [
     "QUEUE",
@@ -114,7 +131,7 @@ const queueLines = ({ now, queues }: Snapshot): ReadonlyArray<string> => {
     const lag = Duration.toMillis(queue.lag)
     const { leader } = queue
     return [
-      printable(queue.name),
+      paused.has(queue.name) ? [`${printable(queue.name)} (paused)`, style.yellow] as const : printable(queue.name),
       String(queue.queued),
       [`|${"█".repeat(Math.floor(queue.queued * chartWidth / scale))}`, style.green] as const,
       String(queue.scheduled),
@@ -190,7 +207,11 @@ const workerLines = ({ now, queues, workers }: Snapshot, options: Options): Read
 }
 
 /** RQ's own words first, then what it doesn't show. */
-const rawLines = ({ now, queues, workers }: Snapshot, options: Options): ReadonlyArray<string> => [
+const rawLines = (
+  { now, paused, queues, suspended, workers }: Snapshot,
+  options: Options
+): ReadonlyArray<string> => [
+  ...(suspended ? ["suspended"] : []),
   ...(options.onlyWorkers ? [] : queues.map((queue) =>
     [
       `queue ${printable(queue.name)} ${queue.queued}`,
@@ -200,6 +221,7 @@ const rawLines = ({ now, queues, workers }: Snapshot, options: Options): Readonl
       `failed=${queue.failed}`,
       `deferred=${queue.deferred}`,
       `canceled=${queue.canceled}`,
+      `paused=${paused.has(queue.name) ? 1 : 0}`,
       `oldest_ms=${waiting(queue, now) ?? "-"}`,
       `overdue=${queue.overdue}`,
       `lag_ms=${Duration.toMillis(queue.lag)}`,
@@ -221,6 +243,7 @@ const rawLines = ({ now, queues, workers }: Snapshot, options: Options): Readonl
 const show = (snapshot: Snapshot, options: Options): Effect.Effect<void> => {
   if (options.json) return printJson(toJson(snapshot, options))
   const lines = options.raw ? rawLines(snapshot, options) : [
+    ...(snapshot.suspended ? [style.yellow("suspended: workers take no jobs until effect-rq resume"), ""] : []),
     ...(options.onlyWorkers ? [] : queueLines(snapshot)),
     ...(options.onlyWorkers || options.onlyQueues ? [] : [""]),
     ...(options.onlyQueues ? [] : workerLines(snapshot, options)),

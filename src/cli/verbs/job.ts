@@ -1,5 +1,5 @@
 /**
- * `job show`: all that is known of one job.
+ * `job show`: all that is known of one job. `job history`: how its last runs ended.
  *
  * @internal
  */
@@ -14,7 +14,7 @@ import * as Queue from "../../Queue.js"
 import { withRedis } from "../connection.js"
 import { showDuration, showInstant, showRelative } from "../duration.js"
 import { failed, type Failure } from "../failure.js"
-import { print, printable, printJson, style } from "../terminal.js"
+import { columns, print, printable, printJson, style } from "../terminal.js"
 import type { Values } from "../verbs.js"
 
 const iso = (instant: Option.Option<DateTime.Utc>): string | null =>
@@ -38,7 +38,7 @@ const outcomeJson = (outcome: Outcome) => ({
   error: Option.getOrNull(outcome.error)
 })
 
-const toJson = (job: JobRecord) => ({
+const toJson = (job: JobRecord, runs: number) => ({
   id: job.id,
   status: job.status,
   queue: job.queue,
@@ -60,6 +60,11 @@ const toJson = (job: JobRecord) => ({
   failureTtlSeconds: seconds(job.failureTtl),
   atFront: job.atFront,
   abandoned: job.abandoned,
+  failedAttempts: job.failedAttempts,
+  retriesLeft: Option.getOrNull(job.retriesLeft),
+  repeatsLeft: Option.getOrNull(job.repeatsLeft),
+  dependsOn: job.dependsOn,
+  historyLength: runs,
   meta: job.meta,
   outcome: Option.getOrNull(Option.map(job.outcome, outcomeJson))
 })
@@ -73,9 +78,11 @@ const paintOf = (status: Status) =>
     ? style.cyan
     : style.yellow
 
-const describe = (job: JobRecord, now: number): ReadonlyArray<string> => {
+const times = (count: number): string => count === 1 ? "once" : `${count} times`
+
+const describe = (job: JobRecord, runs: number, now: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
-  const row = (name: string, value: string) => lines.push(`${style.dim(name.padEnd(12))}${value}`)
+  const row = (name: string, value: string) => lines.push(`${style.dim(name.padEnd(14))}${value}`)
   /** Texts of several lines stand below their name. */
   const block = (name: string, text: string) => {
     const all = text.trimEnd().split("\n").map((line) => /^\s*/.exec(line)![0] + printable(line.trim())) // may match nothing
@@ -118,7 +125,12 @@ const describe = (job: JobRecord, now: number): ReadonlyArray<string> => {
   lasts("result ttl", job.resultTtl)
   lasts("failure ttl", job.failureTtl)
   if (job.atFront) row("at front", "yes")
-  if (job.abandoned > 0) row("abandoned", `${job.abandoned} times by a worker that died`)
+  if (job.dependsOn.length > 0) row("depends on", job.dependsOn.map(printable).join(", "))
+  if (job.failedAttempts > 0) row("retried", `${times(job.failedAttempts)} after a failure`)
+  if (Option.isSome(job.retriesLeft)) row("retries left", String(job.retriesLeft.value))
+  if (Option.isSome(job.repeatsLeft)) row("repeats left", String(job.repeatsLeft.value))
+  if (job.abandoned > 0) row("abandoned", `${times(job.abandoned)} by a worker that died`)
+  if (runs > 0) row("history", `${runs} ${runs === 1 ? "run" : "runs"}, effect-rq job history shows them`)
   if (Object.keys(job.meta).length > 0) row("meta", JSON.stringify(job.meta))
   if (Option.isSome(job.outcome)) {
     const { error, exception, returnValue } = job.outcome.value
@@ -129,17 +141,64 @@ const describe = (job: JobRecord, now: number): ReadonlyArray<string> => {
   return lines
 }
 
+const read = (url: string | undefined, id: string) =>
+  Effect.flatMap(Queue.make, (queue) => Effect.all([queue.fetch(id), queue.history(id)], { concurrency: 2 })).pipe(
+    Effect.catchTag("WireError", (error) => failed(`job ${printable(id)} can't be read: ${error.message}`)),
+    withRedis(url)
+  )
+
 export const run = (
   options: Values<"jobShow">,
   [id = ""]: ReadonlyArray<string>
 ): Effect.Effect<void, Failure> =>
   Effect.scoped(Effect.gen(function*() {
-    const found = yield* Effect.flatMap(Queue.make, (queue) => queue.fetch(id)).pipe(
-      Effect.catchTag("WireError", (error) => failed(`job ${printable(id)} can't be read: ${error.message}`)),
-      withRedis(options.url)
-    )
+    const [found, runs] = yield* read(options.url, id)
     if (Option.isNone(found)) return yield* failed(`there is no job ${printable(id)}`)
-    if (options.json) return yield* printJson(toJson(found.value))
+    if (options.json) return yield* printJson(toJson(found.value, runs.length))
     const now = yield* Clock.currentTimeMillis
-    for (const line of describe(found.value, now)) yield* print(line)
+    for (const line of describe(found.value, runs.length, now)) yield* print(line)
+  }))
+
+const paintOfType = (type: Outcome["type"]) =>
+  type === "successful" ? style.green : type === "failed" ? style.red : style.yellow
+
+/** What is known of how it ended, on one line. */
+const gist = ({ error, exception, returnValue }: Outcome): string =>
+  Option.isSome(error)
+    ? JSON.stringify(error.value)
+    : Option.isSome(exception)
+    ? lastOrFirstLine(exception.value)
+    : returnValue === undefined || returnValue === null
+    ? ""
+    : JSON.stringify(returnValue)
+
+/** A traceback of Python tells what happened in its last line, a cause of Effect in its first. */
+const lastOrFirstLine = (text: string): string => {
+  const lines = text.trim().split("\n")
+  return (text.startsWith("Traceback ") ? lines.at(-1) : lines[0]) ?? ""
+}
+
+export const runHistory = (
+  options: Values<"jobHistory">,
+  [id = ""]: ReadonlyArray<string>
+): Effect.Effect<void, Failure> =>
+  Effect.scoped(Effect.gen(function*() {
+    const [found, runs] = yield* read(options.url, id)
+    if (Option.isNone(found) && runs.length === 0) return yield* failed(`there is no job ${printable(id)}`)
+    if (options.json) return yield* printJson(runs.map(outcomeJson))
+    if (runs.length === 0) return yield* print(`nothing is kept of runs of ${printable(id)}`)
+    const lines = columns([
+      ["ENDED", "HOW", "TOOK", "WORKER", "RESULT"].map((name) => [name, style.bold] as const),
+      ...runs.map((run) => [
+        showInstant(DateTime.toEpochMillis(run.at)),
+        [run.type, paintOfType(run.type)] as const,
+        Option.match(Option.all([run.startedAt, run.endedAt]), {
+          onNone: () => "-",
+          onSome: ([from, to]) => showDuration(Math.max(0, DateTime.toEpochMillis(to) - DateTime.toEpochMillis(from)))
+        }),
+        printable(Option.getOrElse(run.worker, () => "-")),
+        printable(gist(run))
+      ])
+    ])
+    yield* print(lines.join("\n"))
   }))
