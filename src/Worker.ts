@@ -10,7 +10,7 @@
  * an unknown job and a defect are the failure of that job and of nothing else.
  *
  * **Dying.** One heartbeat keeps all that runs. Jobs of a worker that sent none for 20 seconds are run again by another
- * worker, at the front of their queue; a job that has taken its worker with it three times fails instead. Jobs run at
+ * worker, at the front of their queue; a job that takes its worker with it a fourth time fails instead. Jobs run at
  * least once: a handler whose effects must not happen twice has to make them idempotent.
  *
  * **Stopping.** When its scope is closed the worker takes no more, gives what runs ten seconds to end, puts the rest
