@@ -413,7 +413,8 @@ describe("the fence", () => {
       Effect.gen(function*() {
         const first = yield* world.worker("first", {
           concurrency: 1,
-          handler: () => Effect.uninterruptible(Effect.as(Effect.sleep(10_000), "by first"))
+          // ends before a heartbeat could tell that the job is another's
+          handler: () => Effect.as(Effect.sleep(8000), "by first")
         })
         yield* enqueueNamed(world, ["a"])
         yield* world.adjust("6 seconds")
