@@ -2,6 +2,9 @@
  * The edges of a job's life from the command line, against workers in processes of their own.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { RedisLive } from "effect-rq"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { type Done, type Running, useCli } from "./support.js"
@@ -26,6 +29,13 @@ const startWorker = async (name: string, ...argv: ReadonlyArray<string>): Promis
   return worker
 }
 
+/** A file that isn't there. */
+const journalOf = (name: string): string => {
+  const path = Path.join(cli.folder, `${name}.journal`)
+  Fs.rmSync(path, { force: true })
+  return path
+}
+
 /** Ends a worker from another process. */
 const shutDown = async (name: string, worker: Running): Promise<Done> => {
   assert.deepStrictEqual(await cli.json(["shutdown", name]), [{ worker: name, outcome: "stopping" }])
@@ -40,14 +50,14 @@ const burst = async (...queues: ReadonlyArray<string>): Promise<Done> => {
   return done
 }
 
-describe("a job that runs in another process", () => {
+describe.concurrent("a job that runs in another process", { timeout: 60_000 }, () => {
   it("is stopped: its finalizers have run when the answer comes", async () => {
-    const journal = Path.join(cli.folder, "stop.journal")
+    const journal = journalOf("stop")
     await enqueue("app.hold", `journal=${journal}`, "-q", "st1", "--job-id", "held", "--retry-max", "3")
     await enqueue("app.greet", "name=x", "-q", "elsewhere", "--job-id", "waits")
     const worker = await startWorker("st", "st1")
     await worker.until(/job held started/)
-    assert.deepStrictEqual(await cli.json(["stop", "held", "--wait", "10s"]), [{ id: "held", outcome: "stopped" }])
+    assert.deepStrictEqual(await cli.json(["stop", "held", "--wait", "50s"]), [{ id: "held", outcome: "stopped" }])
     assert.strictEqual(Fs.readFileSync(journal, "utf8"), "holds\nwas interrupted\ncleaned up\n")
     assert.deepInclude(await show("held"), { status: "stopped", failedAttempts: 0, historyLength: 1 })
     await worker.until(/job held was stopped/)
@@ -67,7 +77,7 @@ describe("a job that runs in another process", () => {
   })
 
   it("is stopped by cancel as well, and one that waits never runs", async () => {
-    const journal = Path.join(cli.folder, "cancel.journal")
+    const journal = journalOf("cancel")
     await enqueue("app.hold", `journal=${journal}`, "-q", "ca1", "--job-id", "ca-runs")
     await enqueue("app.greet", "name=x", "-q", "ca1", "--job-id", "ca-waits")
     await enqueue("app.greet", "name=x", "-q", "ca1", "--job-id", "ca-later", "--schedule-in", "1h")
@@ -79,7 +89,7 @@ describe("a job that runs in another process", () => {
       { id: "ca-later", outcome: "canceled" },
       { id: "ca-runs", outcome: "stopping" }
     ])
-    const waited = await cli.run(["job", "wait", "ca-runs", "--timeout", "10s"])
+    const waited = await cli.run(["job", "wait", "ca-runs", "--timeout", "50s"])
     assert.deepStrictEqual([waited.code, waited.stdout], [1, ""])
     assert.match(waited.stderr, /^effect-rq: job ca-runs failed: Job stopped by user/)
     assert.include(Fs.readFileSync(journal, "utf8"), "cleaned up")
@@ -89,7 +99,7 @@ describe("a job that runs in another process", () => {
   })
 
   it("that does not let itself be interrupted in time is said to go on", async () => {
-    await enqueue("app.stubborn", "seconds:=2", "-q", "sb1", "--job-id", "stubborn")
+    await enqueue("app.stubborn", "seconds:=60", "-q", "sb1", "--job-id", "stubborn")
     const worker = await startWorker("sb", "sb1")
     await worker.until(/job stubborn started/)
     const done = await cli.run(["stop", "stubborn", "--wait", "100ms"])
@@ -99,12 +109,12 @@ describe("a job that runs in another process", () => {
       (await cli.run(["delete", "stubborn"])).stdout,
       /^stubborn {2}unchanged {2}it is started\n$/
     )
-    worker.kill("SIGTERM")
+    worker.kill("SIGKILL")
     await worker.done
   })
 })
 
-describe("requeue", () => {
+describe.concurrent("requeue", { timeout: 60_000 }, () => {
   it("queues again what has failed, by ids or all of a queue", async () => {
     for (const id of ["rq-a", "rq-b", "rq-c"]) await enqueue("app.break", "-q", "rq1", "--job-id", id)
     await enqueue("app.greet", "name=x", "-q", "rq1", "--job-id", "rq-ok")
@@ -138,48 +148,8 @@ describe("requeue", () => {
   })
 })
 
-describe("delete, empty and reschedule", () => {
-  it("say what they found", async () => {
-    await enqueue("f", "-q", "de1", "--job-id", "de-a")
-    await enqueue("f", "-q", "de1", "--job-id", "de-b")
-    await enqueue("f", "-q", "de1", "--job-id", "de-later", "--schedule-in", "1h")
-
-    assert.deepStrictEqual(
-      rowsOf(await cli.run(["delete", "de-a", "nope", "--json"]), /^effect-rq: 1 of 2 not deleted\n/),
-      [{ id: "de-a", outcome: "deleted", status: "queued" }, { id: "nope", outcome: "missing", status: null }]
-    )
-    assert.strictEqual((await cli.run(["job", "show", "de-a"])).code, 1)
-
-    const before = Date.now()
-    const [moved] = await cli.json(["reschedule", "de-later", "--in", "2h"])
-    assert.deepInclude(moved, { id: "de-later", outcome: "rescheduled", status: "scheduled" })
-    assert.closeTo(Date.parse(moved.dueAt) - before, 7_200_000, 10_000)
-    assert.strictEqual((await show("de-later")).dueAt, moved.dueAt)
-    assert.match(
-      (await cli.run(["reschedule", "de-later", "--at", "2036-12-24 09:15", "--tz", "Europe/Paris"])).stdout,
-      /^de-later {2}rescheduled {2}for 2036-12-24 08:15:00 \+00:00 \(in \d+d \d+h\)\n$/
-    )
-    assert.deepStrictEqual(
-      rowsOf(await cli.run(["reschedule", "de-b", "--in", "1s", "--json"]), /^effect-rq: 1 of 1 not rescheduled\n/),
-      [{ id: "de-b", outcome: "unchanged", status: "queued", dueAt: null }]
-    )
-    assert.strictEqual((await cli.run(["reschedule", "nope", "--in", "1s"])).code, 1)
-
-    assert.deepStrictEqual(
-      rowsOf(await cli.run(["empty", "de1", "no-such", "--json"]), /^effect-rq: 1 of 2 not emptied\n/),
-      [{ queue: "de1", outcome: "emptied", jobs: 1 }, { queue: "no-such", outcome: "missing", jobs: 0 }]
-    )
-    assert.strictEqual((await show("de-later")).status, "scheduled")
-    await enqueue("f", "-q", "de2")
-    const all: ReadonlyArray<unknown> = await cli.json(["empty", "--all"])
-    assert.deepInclude(all, { queue: "de1", outcome: "emptied", jobs: 0 })
-    assert.deepInclude(all, { queue: "de2", outcome: "emptied", jobs: 1 })
-    assert.match((await cli.run(["empty", "-a"])).stdout, /^de2 {2,}emptied {2}0 jobs deleted$/m)
-  })
-})
-
-describe("retries, dependencies, repetitions", () => {
-  it("are asked for, told of by the worker, and seen", { timeout: 40_000 }, async () => {
+describe.concurrent("retries, dependencies, repetitions", { timeout: 60_000 }, () => {
+  it("are asked for, told of by the worker, and seen", async () => {
     const retries = ["--retry-max", "1", "--retry-interval", "1s", "--failure-ttl", "1h"]
     await enqueue("app.break", "-q", "re1", "--job-id", "re-fails", ...retries)
     const child = await cli.run([
@@ -194,7 +164,7 @@ describe("retries, dependencies, repetitions", () => {
     assert.deepInclude(await show("re-again"), { repeatsLeft: 2, retriesLeft: null })
 
     // Waited for before and after its end.
-    const waiting = cli.spawn(["job", "wait", "re-child", "--timeout", "20s"])
+    const waiting = cli.spawn(["job", "wait", "re-child", "--timeout", "50s"])
     const worker = await startWorker("re", "re1", "--with-scheduler")
     await worker.until(/job re-fails failed .*: Error: it broke.*\n[^]*job re-fails is tried again in \d+ ms, at \S+Z /)
     assert.deepInclude(await show("re-fails"), { failedAttempts: 1, retriesLeft: 0 })
@@ -242,7 +212,7 @@ describe("retries, dependencies, repetitions", () => {
   })
 })
 
-describe("job wait", () => {
+describe.concurrent("job wait", { timeout: 60_000 }, () => {
   it("ends with a typed error, in vain, and when it is interrupted", async () => {
     await enqueue("app.refuse", "-q", "wa1", "--job-id", "refused")
     await enqueue("app.wait", "seconds:=0", "-q", "wa1", "--job-id", "void")
@@ -265,11 +235,65 @@ describe("job wait", () => {
       { id: "nope", outcome: "missing" }
     )
     assert.strictEqual((await cli.run(["job", "history", "nope"])).code, 1)
+
+    const interrupted = cli.spawn(["job", "wait", "never"])
+    await Effect.runPromise(Effect.scoped(Effect.flatMap(
+      RedisLive.make({ url: cli.server.url }),
+      (redis) =>
+        Effect.repeat(redis.send<ReadonlyArray<string>>("CLIENT", "LIST"), {
+          schedule: Schedule.spaced("20 millis"),
+          until: (clients) => String(clients).includes("cmd=xread")
+        })
+    )))
+    interrupted.kill("SIGINT")
+    assert.deepInclude(await interrupted.done, { code: 130, stdout: "", stderr: "" })
   })
 })
 
-describe("suspend and pause", () => {
-  it("are seen by a worker in another process, and by info", { timeout: 40_000 }, async () => {
+// These touch what all have in common, so they run alone.
+
+describe("delete, empty and reschedule", { timeout: 60_000 }, () => {
+  it("say what they found", async () => {
+    await enqueue("f", "-q", "de1", "--job-id", "de-a")
+    await enqueue("f", "-q", "de1", "--job-id", "de-b")
+    await enqueue("f", "-q", "de1", "--job-id", "de-later", "--schedule-in", "1h")
+
+    assert.deepStrictEqual(
+      rowsOf(await cli.run(["delete", "de-a", "nope", "--json"]), /^effect-rq: 1 of 2 not deleted\n/),
+      [{ id: "de-a", outcome: "deleted", status: "queued" }, { id: "nope", outcome: "missing", status: null }]
+    )
+    assert.strictEqual((await cli.run(["job", "show", "de-a"])).code, 1)
+
+    const before = Date.now()
+    const [moved] = await cli.json(["reschedule", "de-later", "--in", "2h"])
+    assert.deepInclude(moved, { id: "de-later", outcome: "rescheduled", status: "scheduled" })
+    assert.closeTo(Date.parse(moved.dueAt) - before, 7_200_000, 10_000)
+    assert.strictEqual((await show("de-later")).dueAt, moved.dueAt)
+    assert.match(
+      (await cli.run(["reschedule", "de-later", "--at", "2036-12-24 09:15", "--tz", "Europe/Paris"])).stdout,
+      /^de-later {2}rescheduled {2}for 2036-12-24 08:15:00 \+00:00 \(in \d+d \d+h\)\n$/
+    )
+    assert.deepStrictEqual(
+      rowsOf(await cli.run(["reschedule", "de-b", "--in", "1s", "--json"]), /^effect-rq: 1 of 1 not rescheduled\n/),
+      [{ id: "de-b", outcome: "unchanged", status: "queued", dueAt: null }]
+    )
+    assert.strictEqual((await cli.run(["reschedule", "nope", "--in", "1s"])).code, 1)
+
+    assert.deepStrictEqual(
+      rowsOf(await cli.run(["empty", "de1", "no-such", "--json"]), /^effect-rq: 1 of 2 not emptied\n/),
+      [{ queue: "de1", outcome: "emptied", jobs: 1 }, { queue: "no-such", outcome: "missing", jobs: 0 }]
+    )
+    assert.strictEqual((await show("de-later")).status, "scheduled")
+    await enqueue("f", "-q", "de2")
+    const all: ReadonlyArray<unknown> = await cli.json(["empty", "--all"])
+    assert.deepInclude(all, { queue: "de1", outcome: "emptied", jobs: 0 })
+    assert.deepInclude(all, { queue: "de2", outcome: "emptied", jobs: 1 })
+    assert.match((await cli.run(["empty", "-a"])).stdout, /^de2 {2,}emptied {2}0 jobs deleted$/m)
+  })
+})
+
+describe("suspend and pause", { timeout: 60_000 }, () => {
+  it("are seen by a worker in another process, and by info", async () => {
     const worker = await startWorker("su", "su1", "su2")
     const forAWhile = await cli.json(["suspend", "--duration", "1h"])
     assert.isTrue(forAWhile.suspended)
@@ -308,7 +332,7 @@ describe("suspend and pause", () => {
   })
 })
 
-describe("shutdown", () => {
+describe("shutdown", { timeout: 60_000 }, () => {
   it("ends workers in peace, and says which are not there", async () => {
     await enqueue("app.wait", "seconds:=1", "-q", "sh1", "--job-id", "sh")
     const worker = await startWorker("sh-a", "sh1")

@@ -42,7 +42,7 @@ describe("help", () => {
 })
 
 describe("mistakes", () => {
-  it("are said once, on stderr, with the usage, and exit with 2", async () => {
+  it("are said once, on stderr, with the usage, and exit with 2", { timeout: 60_000 }, async () => {
     const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
       [["wroker"], /^effect-rq: there is no verb "wroker", did you mean worker\?\nusage: effect-rq VERB .*\n$/],
       [
@@ -97,10 +97,14 @@ describe("mistakes", () => {
       [["info", "--only-queues", "--only-workers"], /^effect-rq: either .*\nusage: .*\n$/],
       [["scheduled", "--limit", "0"], /^effect-rq: --limit: .*\nusage: .*\n$/]
     ]
-    for (const [argv, expected] of cases) {
-      const { code, stderr, stdout } = await cli.run(argv)
-      assert.deepStrictEqual([code, stdout], [2, ""], argv.join(" "))
-      assert.match(stderr, expected)
+    for (let i = 0; i < cases.length; i += 4) {
+      await Promise.all(
+        cases.slice(i, i + 4).map(async ([argv, expected]) => {
+          const { code, stderr, stdout } = await cli.run(argv)
+          assert.deepStrictEqual([code, stdout], [2, ""], argv.join(" "))
+          assert.match(stderr, expected)
+        })
+      )
     }
   })
 

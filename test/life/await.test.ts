@@ -280,6 +280,25 @@ describe("many", () => {
       })
     ))
 
+  it.effect("of which one waits for long already: who joins is woken in the instant of its own end", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        yield* world.worker("worker")
+        const own = yield* client(world)
+        yield* enqueueNamed(world, ["long"], 100_000)
+        yield* enqueueNamed(world, ["short"], 9000)
+        const long = yield* awaiting(own.queue, "long")
+        yield* world.adjust("5 seconds")
+        const short = yield* awaiting(own.queue, "short")
+        yield* world.adjust("4 seconds")
+        assert.isNotNull(short.unsafePoll())
+        assert.deepStrictEqual(yield* Fiber.join(short), Exit.succeed("short"))
+        assert.isNull(long.unsafePoll())
+        assert.strictEqual(own.counts.connections, 1)
+        yield* Fiber.interrupt(long)
+      })
+    ))
+
   it.effect("that come one after the other do too: the one that joins is heard at once", () =>
     travelling((world) =>
       Effect.gen(function*() {

@@ -72,6 +72,25 @@ describe("an outage of Redis", () => {
       ))
   }
 
+  it.effect("from which the workers come back one after the other: who is first does not take the others' jobs", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const workers = yield* Effect.forEach(range(4), (index) => world.worker(`w${index}`))
+        yield* enqueueNamed(world, range(30).map((index) => `n${index}`), 300_000, { timeout: "1 hour" })
+        yield* world.adjust("32 seconds")
+        yield* cut(workers)
+        yield* world.adjust("30 seconds")
+        for (const worker of workers) {
+          yield* restore([worker])
+          yield* world.adjust("5 seconds")
+        }
+        yield* world.adjust("5 minutes")
+        assert.lengthOf(world.ran, 30)
+        for (const index of range(30)) assert.strictEqual(yield* world.status(`n${index}`), "finished")
+        yield* consistent(world)
+      })
+    ))
+
   it.effect("does not hide a worker that died in it: its jobs run again once the others are back", () =>
     travelling((world) =>
       Effect.gen(function*() {
@@ -394,7 +413,8 @@ describe("the fence", () => {
       Effect.gen(function*() {
         const first = yield* world.worker("first", {
           concurrency: 1,
-          handler: () => Effect.uninterruptible(Effect.as(Effect.sleep(10_000), "by first"))
+          // ends before a heartbeat could tell that the job is another's
+          handler: () => Effect.as(Effect.sleep(8000), "by first")
         })
         yield* enqueueNamed(world, ["a"])
         yield* world.adjust("6 seconds")

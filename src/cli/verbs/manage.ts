@@ -8,6 +8,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { inCalendar } from "../../internal/when.js"
 import * as Queue from "../../Queue.js"
 import * as Registry from "../../Registry.js"
 import { withRedis } from "../connection.js"
@@ -114,11 +115,11 @@ const reschedule = (options: Values<"reschedule">, id: string) =>
       return yield* misused("reschedule", "to when? --at \"2026-12-24 09:15\" or --in 10s says it")
     }
     const now = yield* Clock.currentTimeMillis
-    const at = due.at ?? now + (due.in ?? 0)
-    const when = yield* Option.match(DateTime.make(at), {
-      onNone: () => misused("reschedule", "the time is not between the years 1 and 9999"),
-      onSome: Effect.succeed
-    })
+    const at = yield* Effect.mapError(
+      inCalendar(due.at ?? now + (due.in ?? 0)),
+      (message) => misused("reschedule", message)
+    )
+    const when = DateTime.unsafeMake(at)
     const row = yield* withRedis(options.url)(Effect.gen(function*() {
       const queue = yield* Queue.make
       const registry = yield* Registry.make
