@@ -18,14 +18,7 @@ import type * as JobRecord from "./JobRecord.js"
 import * as Awaiting from "./queue/awaiting.js"
 import type { AwaitTimeout, JobExists, JobFailed, JobMissing } from "./queue/errors.js"
 import * as Manage from "./queue/manage.js"
-import {
-  type Dependency,
-  type Due,
-  type Options,
-  prepare,
-  type RepeatOptions,
-  type Request as AnyRequest
-} from "./queue/prepare.js"
+import { type Due, prepare, type Request as AnyRequest } from "./queue/prepare.js"
 import { read as readScript } from "./queue/read.js"
 import { fromRaw } from "./queue/record.js"
 import { awaitResult, history, readResult } from "./queue/results.js"
@@ -56,6 +49,26 @@ export type {
    */
   When
 }
+
+/**
+ * How often a job runs again after it succeeded.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RepeatOptions {
+  readonly times: number
+  /** The pause before each repetition, one for all or one for each; the last stands for those that follow. Default: none. */
+  readonly intervals?: Duration.DurationInput | ReadonlyArray<Duration.DurationInput> | undefined
+}
+
+/**
+ * A job to wait for: its id, or what enqueueing it answered.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Dependency = string | { readonly id: string }
 
 /**
  * What one call says of its job; everything else comes from the definition, then from RQ's defaults.
@@ -396,7 +409,7 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
     due: Due,
     job: J,
     payload: unknown,
-    options: Options = {}
+    options: EnqueueOptions = {}
   ): Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError, Job.PayloadContext<J>> =>
     Effect.flatMap(
       Clock.currentTimeMillis,

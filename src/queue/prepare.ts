@@ -20,6 +20,7 @@ import { type LifetimeField, toSeconds } from "../job/lifetime.js"
 import type { Admission } from "../lifecycle/admit.js"
 import type { NewJob } from "../lifecycle/enqueue.js"
 import type { NewScheduledJob } from "../lifecycle/schedule.js"
+import type { EnqueueOptions } from "../Queue.js"
 import type { RetryOptions } from "../Retry.js"
 import * as Date from "../wire/date.js"
 import * as Description from "../wire/description.js"
@@ -33,31 +34,10 @@ export type Due =
   | { readonly _tag: "At"; readonly when: When }
   | { readonly _tag: "In"; readonly delay: Duration.DurationInput }
 
-export interface Options extends Job.Defaults {
-  readonly queue?: string | undefined
-  readonly jobId?: string | undefined
-  readonly atFront?: boolean | undefined
-  readonly description?: string | undefined
-  readonly meta?: Readonly<Record<string, unknown>> | undefined
-  readonly retry?: RetryOptions | undefined
-  readonly repeat?: RepeatOptions | undefined
-  readonly dependsOn?: Dependency | ReadonlyArray<Dependency> | undefined
-  readonly allowFailure?: boolean | undefined
-  readonly unique?: "refuse" | "keep" | "replace" | undefined
-  readonly uniqueFor?: Duration.DurationInput | undefined
-}
-
-export interface RepeatOptions {
-  readonly times: number
-  readonly intervals?: Duration.DurationInput | ReadonlyArray<Duration.DurationInput> | undefined
-}
-
-export type Dependency = string | { readonly id: string }
-
 export interface Request {
   readonly job: Job.Any
   readonly payload: unknown
-  readonly options: Options
+  readonly options: EnqueueOptions
   readonly due: Due
 }
 
