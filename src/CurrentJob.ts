@@ -41,6 +41,12 @@ export interface CurrentJobService {
   ) => Effect.Effect<boolean, Job.InvalidJobError | Redis.RedisError>
   /** Tells how far it is, from 0 to 1, as the field `progress` of what is kept with the job. */
   readonly progress: (part: number) => Effect.Effect<boolean, Job.InvalidJobError | Redis.RedisError>
+  /**
+   * Tells at once that this run is alive, as the worker does by itself every few seconds: before something that blocks the
+   * event loop it gives the most time. False when this run is not the current one any more: what it does from now on is
+   * void.
+   */
+  readonly heartbeat: Effect.Effect<boolean, Redis.RedisError>
   /** Stops this job for good, as `Queue.stop` from outside does: it ends as stopped, without a retry. */
   readonly stop: Effect.Effect<never>
 }

@@ -33,6 +33,7 @@ local function requeueOne(id)
   if not holdsListOrNothing(QUEUE .. origin) then return { 0, status } end
   takeFrom(status, origin, id)
   redis.call("HSET", key, "status", "queued", "enqueued_at", NOW_DATE, "worker_name", "", "started_at", "", "ended_at", "")
+  redis.call("HDEL", key, "due_at") -- it is not late for what it was due for then
   redis.call("PERSIST", key)
   attempt("PERSIST", RESULTS .. id)
   redis.call("PERSIST", key .. ":dependents")

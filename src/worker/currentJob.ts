@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -15,6 +16,7 @@ import * as Date from "../wire/date.js"
 import * as Json from "../wire/json.js"
 import * as keys from "../wire/keys.js"
 import { setMeta as setMetaScript } from "./meta.js"
+import { touch as touchScript } from "./touch.js"
 
 const instant = (millis: number | undefined): Option.Option<DateTime.Utc> =>
   millis === undefined || !Number.isFinite(millis) ? Option.none() : Option.some(DateTime.unsafeMake(millis))
@@ -35,10 +37,13 @@ export const makeCurrentJob = (
     readonly worker: string
     readonly startedAt: number
     readonly deadline: number
+    /** For how long from a sign of life the run counts as alive. */
+    readonly aliveSeconds: number
     readonly stop: Effect.Effect<void>
   }
 ): CurrentJobService => {
   const setMeta = redis.eval(setMetaScript)
+  const touch = redis.eval(touchScript)
   const read = Effect.map(redis.send<string | null>("HGET", keys.job(job.id), "meta"), (text) => text ?? "")
 
   const updateMeta: CurrentJobService["updateMeta"] = (fields) =>
@@ -77,6 +82,10 @@ export const makeCurrentJob = (
             message: `progress: expected a number from 0 to 1, got ${part}`
           })
         ),
+    heartbeat: Effect.flatMap(
+      Clock.currentTimeMillis,
+      (now) => touch(job, { aliveUntil: Date.seconds(now + run.aliveSeconds * 1000), nowDate: Date.encode(now) })
+    ),
     stop: Effect.zipRight(run.stop, Effect.never)
   }
 }

@@ -32,6 +32,9 @@ export interface Executions {
 /** RQ's default, in seconds. */
 const defaultTimeout = 180
 
+/** What a job may end late by before it is said that it blocked the event loop. */
+const overrunMillis = 1000
+
 /** RQ's text. */
 const stoppedMessage = "Job stopped by user, work-horse terminated."
 
@@ -41,7 +44,7 @@ const timeoutMessage = (self: Running): string =>
 /** The handlers of the group, and what its Schemas require, are taken from the context. */
 export const make = Effect.fnUntraced(function*(
   group: JobGroup.Any,
-  { burst, name }: Settings,
+  { aliveSeconds, burst, name }: Settings,
   state: State,
   redis: Redis.RedisService
 ) {
@@ -51,6 +54,7 @@ export const make = Effect.fnUntraced(function*(
     makeCurrentJob(redis, job, {
       name: jobName,
       worker: name,
+      aliveSeconds,
       startedAt: running.get(job.execution)?.startedAt ?? 0,
       deadline: running.get(job.execution)?.deadline ?? Infinity,
       stop: Effect.suspend(() => {
@@ -63,6 +67,12 @@ export const make = Effect.fnUntraced(function*(
     const { execution, id, queue } = self.job
     if (!running.delete(execution)) return // it was given up while it still ran
     state.workingMillis += now - self.startedAt
+    if (self.interruptedFor === undefined && now - self.deadline >= overrunMillis) {
+      // The sweeper did not come to interrupt it: its handler held the event loop.
+      Runtime.runFork(runtime)(state.log(Effect.logWarning(
+        `job ${id} ended ${now - self.deadline} ms after its timeout: it blocked the event loop`
+      )))
+    }
     const event = { jobId: id, queue, at: DateTime.unsafeMake(now) }
     const common = { queue, id, execution, startedAt: Date.seconds(self.startedAt) }
     if (self.interruptedFor === "lost") {

@@ -218,6 +218,39 @@ describe("stop", () => {
     ))
 })
 
+describe("a heartbeat of the handler's own", () => {
+  it.effect("keeps the run alive, and tells whether it is the current one", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const answers: Array<boolean> = []
+        yield* probe(world, "worker", (job) =>
+          Effect.gen(function*() {
+            yield* Effect.sleep("2 seconds")
+            answers.push(yield* job.heartbeat)
+            yield* Effect.sleep("1 second")
+            answers.push(yield* job.heartbeat)
+            return "done"
+          }).pipe(Effect.orDie))
+        yield* enqueue(world)
+        yield* world.adjust("1999 millis")
+        const aliveUntil = Effect.map(
+          world.redis.send<ReadonlyArray<string>>("ZRANGE", keys.started("q"), 0, 0, "WITHSCORES"),
+          ([, score]) => Number(score)
+        )
+        const before = yield* aliveUntil
+        assert.isNull(yield* hget(world, "a", "last_heartbeat"))
+        yield* world.adjust("1 millis")
+        assert.deepStrictEqual(answers, [true])
+        assert.strictEqual(yield* aliveUntil, before + 2)
+        assert.strictEqual(yield* hget(world, "a", "last_heartbeat"), "1970-01-01T00:00:02.000000Z")
+        yield* world.redis.send("DEL", keys.started("q"))
+        yield* world.adjust("1 second")
+        assert.deepStrictEqual(answers, [true, false])
+        assert.strictEqual(yield* world.redis.send("EXISTS", keys.started("q")), 0)
+      })
+    ))
+})
+
 describe("a run that was taken away", () => {
   it.effect("can't write: what it says is false, and the run that took its place is not disturbed", () =>
     travelling((world) =>
