@@ -16,7 +16,7 @@ import type { Values } from "../verbs.js"
 /** A typed error as it is kept, told apart from the other ends that the wait may take. */
 const Raised = Schema.transform(
   Schema.Unknown,
-  Schema.Struct({ _tag: Schema.Literal("Raised"), error: Schema.Unknown }),
+  Schema.TaggedStruct("Raised", { error: Schema.Unknown }),
   { strict: true, decode: (error) => ({ _tag: "Raised" as const, error }), encode: ({ error }) => error }
 )
 
