@@ -13,7 +13,15 @@ describe("contract", () => {
     assert.deepStrictEqual([code, stderr], [0, ""])
     const { $schema, jobs } = JSON.parse(stdout)
     assert.strictEqual($schema, "https://json-schema.org/draft/2020-12/schema")
-    assert.deepStrictEqual(Object.keys(jobs), ["app.greet", "app.wait", "app.add", "app.break"])
+    assert.deepStrictEqual(Object.keys(jobs), [
+      "app.greet",
+      "app.wait",
+      "app.add",
+      "app.break",
+      "app.hold",
+      "app.stubborn",
+      "app.refuse"
+    ])
     assert.deepStrictEqual(jobs["app.greet"], {
       queue: "mail",
       kwargs: {

@@ -172,7 +172,7 @@ describe("the module", () => {
     )
     const { code, stderr } = await cli.run(["worker", "package", "--jobs", "my-jobs", "--burst"])
     assert.strictEqual(code, 0)
-    assert.match(stderr, /runs 4 jobs of my-jobs from queue package/)
+    assert.match(stderr, /runs 7 jobs of my-jobs from queue package/)
   })
 
   it("tells which of its own imports is missing", async () => {
