@@ -45,12 +45,7 @@ export const make = (
         state: [
           "state",
           running.size > 0 ? "busy" : state.saidSuspended ? "suspended" : "idle",
-          "successful_job_count",
-          String(state.successful),
-          "failed_job_count",
-          String(state.failed),
-          "total_working_time",
-          String(state.workingMillis / 1000),
+          ...state.totals(),
           "current_job_working_time",
           oldest === undefined ? "0" : String((now - oldest.startedAt) / 1000)
         ],

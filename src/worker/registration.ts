@@ -67,6 +67,8 @@ export const unregister = Redis.script(
     readonly nowDate: string
     /** Whether the server may still move something into the handover lists. */
     readonly mayStillCome: boolean
+    /** Field, value, ... of the worker's hash: what it did, which the last heartbeat may not have told. */
+    readonly totals: ReadonlyArray<string>
   }) => [
     keys.worker(params.worker),
     keys.workers,
@@ -79,6 +81,8 @@ export const unregister = Redis.script(
     params.now,
     params.nowDate,
     params.mayStillCome ? 1 : 0,
+    params.totals.length,
+    ...params.totals,
     ...params.queues
   ],
   {
@@ -87,7 +91,8 @@ export const unregister = Redis.script(
     lua: `
 local key, member, worker, now, nowDate = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 redis.call("SREM", KEYS[2], member)
-for i = 6, #ARGV do
+local last = 6 + tonumber(ARGV[6])
+for i = last + 1, #ARGV do
   local queue = ARGV[i]
   redis.call("SREM", KEYS[3] .. queue, member)
   local moved
@@ -103,7 +108,7 @@ for i = 6, #ARGV do
   end
 end
 if redis.call("EXISTS", key) == 1 then
-  redis.call("HSET", key, "death", nowDate, "state", "idle")
+  redis.call("HSET", key, "death", nowDate, "state", "idle", unpack(ARGV, 7, last))
   redis.call("HDEL", key, "current_job")
   redis.call("EXPIRE", key, ${deathTtl})
 end

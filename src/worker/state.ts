@@ -118,6 +118,15 @@ export const make = (settings: Settings) => {
       failed: state.failed,
       released: state.released
     }),
+    /** Fields of the worker's hash. */
+    totals: (): ReadonlyArray<string> => [
+      "successful_job_count",
+      String(state.successful),
+      "failed_job_count",
+      String(state.failed),
+      "total_working_time",
+      String(state.workingMillis / 1000)
+    ],
     /** Before the next try. When Redis answers somebody else the wait is over soon. */
     pause: (millis: number) =>
       Effect.raceFirst(Effect.sleep(millis), Effect.zipRight(answering.await, Effect.sleep(firstBackOff))),

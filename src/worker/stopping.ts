@@ -78,7 +78,8 @@ export const make = (
       queues,
       now: Date.seconds(now),
       nowDate: Date.encode(now),
-      mayStillCome: now - state.lostWaitAt <= blockSeconds * 1000
+      mayStillCome: now - state.lostWaitAt <= blockSeconds * 1000,
+      totals: state.totals()
     })
   })
 

@@ -18,7 +18,13 @@ const register = (redis: RedisService, incarnation = "i1", birth: ReadonlyArray<
   })
 
 const unregister = (redis: RedisService, mayStillCome = false) =>
-  redis.eval(unregisterScript)({ worker: "w1", queues: ["high", "low"], mayStillCome, ...at(now) })
+  redis.eval(unregisterScript)({
+    worker: "w1",
+    queues: ["high", "low"],
+    mayStillCome,
+    totals: ["successful_job_count", "7", "failed_job_count", "2"],
+    ...at(now)
+  })
 
 suite("registration of workers", (it) => {
   it("enters RQ's sets, for as long as the worker is alive", ({ redis }) =>
@@ -55,7 +61,7 @@ suite("registration of workers", (it) => {
       assert.deepStrictEqual(yield* hash(redis, keys.worker("w1")), { incarnation: "i1", birth: "b1" })
     }))
 
-  it("leaving gives back what was handed over, keeps the hash for a minute, and may be repeated", ({ redis }) =>
+  it("leaving gives back what was handed over, keeps the hash with its last totals for a minute, and may be repeated", ({ redis }) =>
     Effect.gen(function*() {
       yield* register(redis)
       yield* redis.send("HSET", keys.worker("w1"), "current_job", "a", "state", "busy")
@@ -74,7 +80,9 @@ suite("registration of workers", (it) => {
         incarnation: "i1",
         birth: "b1",
         death: Wire.encode(now),
-        state: "idle"
+        state: "idle",
+        successful_job_count: "7",
+        failed_job_count: "2"
       })
       yield* assertTtl(redis, keys.worker("w1"), 60)
       yield* assertUnchanged(redis, unregister(redis))

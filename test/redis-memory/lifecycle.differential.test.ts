@@ -193,7 +193,14 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
   FastCheck.tuple(worker, some(queue, 2)).map(([name, queues]) =>
     call(recover, { executionPrefix: prefix(name), queues })
   ),
-  FastCheck.record({ worker, queues: some(queue, 2), now: seconds, nowDate: date, mayStillCome: FastCheck.boolean() })
+  FastCheck.record({
+    worker,
+    queues: some(queue, 2),
+    now: seconds,
+    nowDate: date,
+    mayStillCome: FastCheck.boolean(),
+    totals: FastCheck.constantFrom([], ["successful_job_count", "7", "failed_job_count", "2"])
+  })
     .map((params) => call(unregister, params)),
   FastCheck.record({
     id,
