@@ -56,6 +56,14 @@ export const facts = (state: Golden.State, now: number): Facts => {
       out.set(path, named(text))
     }
   }
+  // runs are numbered as they followed one another
+  for (const key of Object.keys(state).sort()) {
+    const entry = state[key]!
+    if (entry.type !== "stream") continue
+    for (const [, fields] of entry.value) {
+      if (fields["execution_id"] !== undefined) named(Golden.text(fields["execution_id"]))
+    }
+  }
   for (const key of Object.keys(state).sort()) {
     const entry = state[key]!
     const path = named(key)
