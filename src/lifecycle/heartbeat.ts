@@ -30,6 +30,8 @@ export interface HeartbeatParams {
   readonly state: ReadonlyArray<string>
   /** The id of the job that is shown as the current one, or empty for none. */
   readonly currentJob: string
+  /** Whether `executions` are all that the worker runs: it is listed anew then. */
+  readonly full: boolean
   readonly executions: ReadonlyArray<Execution & { readonly startedAt: string }>
 }
 
@@ -43,12 +45,14 @@ export const heartbeat = Redis.script(
     keys.family.started,
     keys.family.executions,
     keys.family.execution,
+    keys.workerExecutions(params.worker),
     params.worker,
     params.now,
     params.nowDate,
     params.aliveSeconds,
     params.workerTtl,
     params.currentJob,
+    params.full ? 1 : 0,
     keys.worker(params.worker),
     params.birth.length,
     ...params.birth,
@@ -65,11 +69,11 @@ export const heartbeat = Redis.script(
   ],
   {
     name: "heartbeat",
-    numberOfKeys: 8,
+    numberOfKeys: 9,
     lua: `${luaIsOwner}
-local key, JOB, STARTED, EXECUTIONS, EXECUTION = KEYS[1], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local worker, now, nowDate, alive, ttl, current, member = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
-local at = 8
+local key, JOB, STARTED, EXECUTIONS, EXECUTION, RUNNING = KEYS[1], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local worker, now, nowDate, alive, ttl, current, full = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
+local member, at = ARGV[8], 9
 local function rest()
   local count = tonumber(ARGV[at])
   local items = {}
@@ -91,6 +95,9 @@ redis.call("EXPIRE", key, ttl)
 local aliveUntil = string.format("%.3f", tonumber(now) + alive)
 for i = 1, #queues do redis.call("ZADD", KEYS[4] .. queues[i], aliveUntil, worker) end
 
+-- A set that is listed anew has nothing of what ended meanwhile.
+if full == "1" or current == "" then redis.call("DEL", RUNNING) end
+
 local isCurrent = {}
 for i = at, #ARGV, 4 do
   local queue, id, execution, startedAt = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
@@ -103,7 +110,8 @@ for i = at, #ARGV, 4 do
     redis.call("ZADD", started, "XX", aliveUntil, id .. ":" .. execution)
     redis.call("HSET", job, "last_heartbeat", nowDate)
     local hash, all = EXECUTION .. id .. ":" .. execution, EXECUTIONS .. id
-    redis.call("HSET", hash, "id", execution, "created_at", startedAt, "last_heartbeat", now)
+    redis.call("HSET", hash, "id", execution, "job_id", id, "worker_name", worker, "created_at", startedAt, "last_heartbeat", now)
+    redis.call("SADD", RUNNING, id .. ":" .. execution)
     redis.call("ZADD", all, string.format("%.3f", tonumber(now) + alive + 60), execution)
     -- both for as long: Python's delete and cancel end on an execution that is listed and has no hash
     redis.call("EXPIRE", hash, alive + 60)
@@ -117,6 +125,7 @@ for i = at, #ARGV, 4 do
     isCurrent[#isCurrent + 1] = 0
   end
 end
+redis.call("EXPIRE", RUNNING, ttl)
 return isCurrent
 `,
     result: (isCurrent: ReadonlyArray<number>): ReadonlyArray<boolean> => isCurrent.map((one) => one === 1)

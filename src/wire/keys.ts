@@ -73,6 +73,9 @@ export const workersOf = (queueName: string): string => family.workers + queueNa
 /** Hash of one worker. Also the member that stands for it in {@link workers}. */
 export const worker = (name: string): string => family.worker + name
 
+/** Set of `job id:execution id`, what a worker runs (RQ 3.0). */
+export const workerExecutions = (name: string): string => `${worker(name)}:executions`
+
 /** The name of the worker behind a member of {@link workers}, or undefined when the member is no worker's key. */
 export const workerName = (key: string): string | undefined =>
   key.startsWith(family.worker) ? key.slice(family.worker.length) : undefined
@@ -106,6 +109,8 @@ export const ownFamily = {
   firstSeen: "rq:effect:first_seen:",
   /** `maintenance:<queue>`: exists while somebody has looked after the queue within the interval. */
   maintenance: "rq:effect:maintenance:",
+  /** `tidied:<queue>`: exists while somebody has cleared up after dead workers within the interval. */
+  tidied: "rq:effect:tidied:",
   /** `unique:<id>`: exists while a job of this id may not be enqueued again, although it has ended. */
   unique: "rq:effect:unique:",
   /** `scheduler:<queue>`: channel that tells schedulers what they would otherwise see at their next tick. */
@@ -120,6 +125,15 @@ export const handover = (queueName: string, workerName: string): string =>
 export const handovers = (queueName: string): string => ownFamily.handovers + queueName
 
 export const maintenance = (queueName: string): string => ownFamily.maintenance + queueName
+
+export const tidied = (queueName: string): string => ownFamily.tidied + queueName
+
+/** List of ids that RQ's workers have taken out of the queue and not started yet (RQ 2). */
+export const intermediate = (queueName: string): string => `${queue(queueName)}:intermediate`
+
+/** String: when an id was first seen in the intermediate list, in Unix seconds. */
+export const intermediateSeen = (queueName: string, jobId: string): string =>
+  `${intermediate(queueName)}:first_seen:${jobId}`
 
 export const lock = (name: string): string => ownFamily.lock + name
 

@@ -47,9 +47,11 @@ export const make = (
           running.size > 0 ? "busy" : state.saidSuspended ? "suspended" : "idle",
           ...state.totals(),
           "current_job_working_time",
-          oldest === undefined ? "0" : String((now - oldest.startedAt) / 1000)
+          oldest === undefined ? "0" : String((now - oldest.startedAt) / 1000),
+          ...(state.stoppingSince === undefined ? [] : ["shutdown_requested_date", Date.encode(state.stoppingSince)])
         ],
         currentJob: oldest === undefined ? "" : oldest.job.id,
+        full: withExecutions,
         executions: [
           ...alive.map(({ job, startedAt }) => ({
             queue: job.queue,

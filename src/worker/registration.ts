@@ -25,6 +25,7 @@ export const register = Redis.script(
     keys.workers,
     keys.family.workers,
     keys.ownFamily.handovers,
+    keys.workerExecutions(params.worker),
     keys.worker(params.worker),
     params.worker,
     params.now,
@@ -37,13 +38,13 @@ export const register = Redis.script(
   ],
   {
     name: "register-worker",
-    numberOfKeys: 4,
+    numberOfKeys: 5,
     lua: `
 local member, worker, now, alive, ttl, incarnation = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local count = tonumber(ARGV[7])
 local known = redis.call("HMGET", KEYS[1], "birth", "death", "incarnation")
 if known[1] and not known[2] and known[3] ~= incarnation then return 0 end
-redis.call("DEL", KEYS[1])
+redis.call("DEL", KEYS[1], KEYS[5])
 redis.call("HSET", KEYS[1], "incarnation", incarnation, unpack(ARGV, 8 + count))
 redis.call("EXPIRE", KEYS[1], ttl)
 redis.call("SADD", KEYS[2], member)
@@ -76,6 +77,7 @@ export const unregister = Redis.script(
     keys.ownFamily.handovers,
     keys.ownFamily.handover,
     keys.family.queue,
+    keys.workerExecutions(params.worker),
     keys.worker(params.worker),
     params.worker,
     params.now,
@@ -87,10 +89,11 @@ export const unregister = Redis.script(
   ],
   {
     name: "unregister-worker",
-    numberOfKeys: 6,
+    numberOfKeys: 7,
     lua: `
 local key, member, worker, now, nowDate = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 redis.call("SREM", KEYS[2], member)
+redis.call("DEL", KEYS[7])
 local last = 6 + tonumber(ARGV[6])
 for i = last + 1, #ARGV do
   local queue = ARGV[i]

@@ -74,6 +74,8 @@ export const make = (settings: Settings) => {
     /** A call failed whose effects are not known: Redis is asked what it holds for us. */
     unsure: false,
     stopping: false,
+    /** When it was told to stop, if something ran then. */
+    stoppingSince: undefined as number | undefined,
     /** Has said farewell: nothing may bring it back to the sets of workers. */
     gone: false,
     /** Whether the fleet is suspended, and which of our queues nothing may be taken of. */

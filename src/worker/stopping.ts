@@ -39,6 +39,11 @@ export const make = (
   /** Takes no more, and waits for what was on its way when it said so. */
   const takeNoMore = Effect.gen(function*() {
     state.stopping = true
+    if (running.size > 0) {
+      // As RQ does, which says it of a worker that has something to end.
+      state.stoppingSince = yield* Clock.currentTimeMillis
+      state.changedSignal.notify()
+    }
     state.updateWaiting()
     while (state.reserved > 0) yield* Effect.sleep(10)
   })

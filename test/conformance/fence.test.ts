@@ -60,6 +60,7 @@ suite("the fence of an execution: its worker", (it) => {
         birth: ["birth", "b"],
         state: ["state", "busy"],
         currentJob: "a",
+        full: true,
         executions,
         ...at(now)
       })

@@ -17,6 +17,7 @@ const beat = (redis: RedisService, params: Partial<HeartbeatParams> & { readonly
     birth: ["birth", Wire.encode(now - 1000), "queues", "default,low"],
     state: ["state", "busy", "successful_job_count", "3"],
     currentJob: "a",
+    full: true,
     executions: [],
     ...at(time),
     ...rest
@@ -42,6 +43,8 @@ suite("heartbeat: started -> started", (it) => {
       assert.deepStrictEqual(yield* job(redis, "a"), { ...before, last_heartbeat: Wire.encode(now) })
       assert.deepStrictEqual(yield* hash(redis, keys.execution("a", execution(0))), {
         id: execution(0),
+        job_id: "a",
+        worker_name: "w1",
         created_at: "1795499999.5",
         last_heartbeat: Wire.seconds(now)
       })
@@ -106,6 +109,23 @@ suite("heartbeat: started -> started", (it) => {
       const before = yield* state(redis)
       assert.deepStrictEqual(yield* beat(redis, { executions: [running("a")] }), [true])
       assert.deepStrictEqual(yield* state(redis), before)
+    }))
+
+  it("lists what the worker runs, as RQ 3 reads it: all that a full beat keeps, nothing once it is idle", ({ redis }) =>
+    Effect.gen(function*() {
+      const listed = redis.send<ReadonlyArray<string>>("SMEMBERS", keys.workerExecutions("w1"))
+      yield* putStarted(redis, "a")
+      yield* putStarted(redis, "b", { execution: execution(1) })
+      yield* beat(redis, { executions: [running("a"), running("b", 1), running("never", 2)] })
+      assert.deepStrictEqual([...(yield* listed)].sort(), [`a:${execution(0)}`, `b:${execution(1)}`])
+      yield* assertTtl(redis, keys.workerExecutions("w1"), 60)
+      // one that tells of a change only leaves it as it is
+      yield* beat(redis, { full: false })
+      assert.lengthOf(yield* listed, 2)
+      yield* beat(redis, { executions: [running("b", 1)] })
+      assert.deepStrictEqual(yield* listed, [`b:${execution(1)}`])
+      yield* beat(redis, { currentJob: "", full: false })
+      assert.deepStrictEqual(yield* listed, [])
     }))
 
   it("shows what the worker does, keeps it for its lifetime, and its handover lists alive", ({ redis }) =>

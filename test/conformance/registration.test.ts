@@ -57,7 +57,9 @@ suite("registration of workers", (it) => {
   it("takes the place of one that is dead, with nothing left of it", ({ redis }) =>
     Effect.gen(function*() {
       yield* redis.send("HSET", keys.worker("w1"), "birth", "old", "death", "d", "failed_job_count", "9")
+      yield* redis.send("SADD", keys.workerExecutions("w1"), "old:1")
       assert.isTrue(yield* register(redis))
+      assert.strictEqual(yield* redis.send("EXISTS", keys.workerExecutions("w1")), 0)
       assert.deepStrictEqual(yield* hash(redis, keys.worker("w1")), { incarnation: "i1", birth: "b1" })
     }))
 
@@ -68,7 +70,9 @@ suite("registration of workers", (it) => {
       yield* redis.send("RPUSH", keys.handover("high", "w1"), "a", "b")
       yield* redis.send("RPUSH", keys.queue("high"), "c")
       yield* redis.send("SADD", keys.workers, "rq:worker:w2")
+      yield* redis.send("SADD", keys.workerExecutions("w1"), "a:1")
       yield* unregister(redis)
+      assert.strictEqual(yield* redis.send("EXISTS", keys.workerExecutions("w1")), 0)
       assert.deepStrictEqual(yield* waiting(redis, "high"), ["a", "b", "c"])
       assert.deepStrictEqual(yield* list(redis, keys.handover("high", "w1")), [])
       assert.deepStrictEqual(yield* redis.send("SMEMBERS", keys.workers), ["rq:worker:w2"])

@@ -169,6 +169,7 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
     birth: one(["birth", "2023-11-14T22:13:20.000000Z", "queues", "default"]),
     state: one(["state", "busy", "successful_job_count", "3"]),
     currentJob: one("", "j1"),
+    full: one(true, false),
     executions: some(FastCheck.tuple(execution, date).map(([of, startedAt]) => ({ ...of, startedAt })), 2)
   }).map((params) => call(heartbeat, params)),
   FastCheck.record({

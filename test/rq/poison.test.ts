@@ -263,6 +263,7 @@ describe("never poison Python", () => {
         ],
         state: ["state", "busy"],
         currentJob: job.id,
+        full: true,
         executions: [{ ...job, startedAt: "0" }]
       })
       const listed: Array<number> = []

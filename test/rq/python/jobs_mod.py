@@ -48,6 +48,14 @@ def hold(key, seconds=30):
     return key
 
 
+def flaky(key, fails):
+    """Fails so many times. The number of the try, which is counted under the key."""
+    tries = rq.get_current_job().connection.incr("tries:" + key)
+    if tries <= fails:
+        raise ValueError("try %d" % tries)
+    return tries
+
+
 def crash():
     sys.stdout.flush()
     os.kill(os.getpid(), signal.SIGKILL)
