@@ -20,7 +20,7 @@ const usage = `npm run bench -- [options]
   --rounds N       how often each side is measured, at most (default: 3)
   --json FILE      writes the figures to a file as well
   --python FILE    a Python with the rq to measure (default: the first of /usr/bin/python3 and python3 that has one)
-  --profile DIR    writes a CPU profile of each process of effect-rq
+  --profile DIR    writes a CPU profile of each process of effect-rq, and what Redis did for it
   --list           the names of the rows
 `
 
@@ -54,6 +54,12 @@ const runStep = async (context: Context, side: Side, { params, task }: Step, bef
   const { stderr, stdout } = side === "rq"
     ? await execFile(context.python ?? "python3", [Path.join(bench, "rq_peer.py"), ...args], options)
     : await execFile(process.execPath, [...profiling, Path.join(cache, "bench", `${side}.js`), ...args], options)
+  if (context.profile !== undefined && side === "ours") {
+    Fs.writeFileSync(
+      Path.join(context.profile, `${task}-${params.concurrency}.commandstats`),
+      await context.redis.info("commandstats")
+    )
+  }
   if (stderr !== "" && side !== "rq") process.stderr.write(`${side} ${task}: ${stderr}\n`)
   return JSON.parse(lastLine(stdout)) as Figures // what the task has written
 }
@@ -228,6 +234,7 @@ export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
     for (const { name, title } of all) console.log(`${name.padEnd(24)} ${title}`)
     return options.list === true ? 0 : 1
   }
+  if (options.profile !== undefined) Fs.mkdirSync(options.profile, { recursive: true })
   return Effect.runPromise(Effect.scoped(Effect.gen(function*() {
     const server = yield* RedisServer.start({ args: ["--latency-tracking", "no"] })
     const redis = yield* Effect.acquireRelease(

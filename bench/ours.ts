@@ -48,8 +48,11 @@ type Services = Queue.Queue | Redis.Redis | Layer.Layer.Success<typeof Handlers>
 const task = <E>(body: (params: Params) => Effect.Effect<Figures, E, Services>): Task => (params) =>
   body(params).pipe(
     Effect.scoped,
-    Effect.provide(Layer.mergeAll(Queue.layer, Handlers)),
-    Effect.provide(RedisLive.layer({ url: `redis://127.0.0.1:${port}` })),
+    Effect.provide(
+      Layer.merge(Queue.layer, Handlers).pipe(
+        Layer.provideMerge(RedisLive.layer({ url: `redis://127.0.0.1:${port}` }))
+      )
+    ),
     Effect.runPromise
   )
 
@@ -216,8 +219,7 @@ await runTask({
     Effect.runPromise(
       Effect.flatMap(Queue.Queue, (queue) => timed(params, (n) => Effect.repeatN(enqueueOne(queue, params), n - 1)))
         .pipe(
-          Effect.provide(Queue.layer),
-          Effect.provide(RedisMemory.layer)
+          Effect.provide(Layer.provide(Queue.layer, RedisMemory.layer))
         )
     ),
   virtualTicks: async (params) =>

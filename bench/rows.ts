@@ -56,6 +56,7 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
       title: `run jobs, concurrency ${concurrency}` +
         { void: "", gone: ", deleted when done", typed: ", payload and result" }[kind],
       sides: { ours: steps, bullmq: steps },
+      ...(kind === "void" ? {} : { rounds: 2 }),
       metrics: [rate, { key: "rss", unit: "MB" }, { key: "script", unit: "ms a script" }],
       bars: [
         { metric: "rate", peer: "bullmq", atLeast },
@@ -105,7 +106,7 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
   }
 
   const burst = [
-    step("schedule", { n: count(50_000), dueIn: 3000 + count(50_000) / 5 }),
+    step("schedule", { n: count(50_000), dueIn: 3000 + count(50_000) / 10 }),
     step("burst", { n: count(50_000) })
   ]
   const lateness = [step("lateness", { n: count(2000) })]
@@ -188,7 +189,7 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
     {
       name: "cli",
       title: "command line, --help",
-      sides: { ours: Array.from({ length: 1 }, () => step("cli", { n: 9 })) },
+      sides: { ours: [step("cli", { n: 9 })] },
       rounds: 1,
       metrics: millis("p50", "bareNode"),
       bars: []
