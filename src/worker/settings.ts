@@ -77,7 +77,9 @@ export const check = Effect.fnUntraced(function*(group: JobGroup.Any, options: W
         ipAddress: "unknown",
         version: outside.version,
         runtime: `node ${outside.nodeVersion()}`
-      })
+      }),
+      "state",
+      "idle"
     ]
   }
   return settings

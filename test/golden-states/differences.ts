@@ -185,7 +185,7 @@ export const deliberate = {
   },
   secondLater: {
     why: "this dump was taken a second after the end",
-    path: /^rq:(job:g-1|worker:w-simple|results:g-1) ttl$/,
+    path: /^rq:(job:g-1|worker:w-(simple|fork)|results:g-1) ttl$/,
     rq: /^(31535999|59|499) s$/,
     ours: /^(31536000|60|500) s$/
   },
@@ -289,7 +289,7 @@ export const deliberate = {
   shortMemory: {
     why: "a worker that sends no heartbeat is forgotten after twelve of them, at least a minute",
     path: /^rq:worker:w-fork ttl$/,
-    rq: /^90 s$/,
+    rq: /^(90|480) s$/,
     ours: /^60 s$/
   },
   shortClaim: {
@@ -308,7 +308,7 @@ export const deliberate = {
     why: "which workers wait in lists of their own, and who looks after the queue: keys that RQ passes over",
     path: /^rq:effect:(handovers|maintenance):default( .*)?$/,
     rq: undefined,
-    ours: /^(zset|none|#0 now\+0|milliseconds|string|1 s|w-2)$/
+    ours: /^(zset|none|#0 now\+(0|20)|milliseconds|string|1 s|w-2)$/
   },
   timeFromStart: {
     why: "a worker writes its totals, so that a repeated heartbeat counts nothing twice; RQ increments from nothing",

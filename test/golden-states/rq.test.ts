@@ -484,6 +484,24 @@ const scenarios: ReadonlyArray<
         }))
   ],
   [
+    "idle_fork_worker",
+    "idle",
+    [...worker, "shortMemory", "ownWorkerKeys"],
+    ({ control, take, workAnd }) => workAnd({}, (worker) => Effect.zipRight(take, until(control.shutdown(worker.name))))
+  ],
+  [
+    "idle_fork_worker",
+    "state",
+    [...ranNothing, "secondLater"],
+    ({ control, workAnd }) => workAnd({}, ({ name }) => until(control.shutdown(name)))
+  ],
+  [
+    "clean_registries_empty",
+    "state",
+    ["ownWorkerKeys"],
+    (stage) => cleanUp(stage, "clean_registries_empty")
+  ],
+  [
     "worker_killed_then_cleanup",
     "after_kill",
     [...ran, "lateExecution", "shortMemory", "ownWorkerKeys", "timeFromStart", "shortClaim", "preciseClaim"],
@@ -527,7 +545,6 @@ const scenarios: ReadonlyArray<
 
 /** Dumps that nothing of effect-rq is the counterpart of, and why. `reading.test.ts` reads the states of all of them. */
 const notCompared: Readonly<Record<string, string>> = {
-  clean_registries_empty: "RQ's clean-up of nothing, which writes nothing",
   cron_scheduler: "RQ's cron table lives in a process of its own; effect-rq has no cron of RQ's kind",
   dequeue_single_queue:
     "RQ moves an id through its intermediate list; here a job that leaves its queue is started at once",
@@ -535,7 +552,6 @@ const notCompared: Readonly<Record<string, string>> = {
   group_enqueue: "RQ's groups of jobs: effect-rq leaves the group of a job as it is and writes none",
   heartbeat_fork_worker: "RQ's heartbeat from beside a work-horse; what ours writes is in `heartbeat.test.ts`",
   horse_killed: "a job has no process of its own that could be killed alone",
-  idle_fork_worker: "the same as worker_burst_empty, but for the process",
   kill_horse_command: "a job has no process of its own that could be killed alone",
   retry_by_return: "a handler asks for a retry with `Retry.after`, which fails; no value that it returns means one",
   retry_by_return_exceeded:
@@ -562,15 +578,11 @@ const killed = ({ queue, redis, take, workAnd }: Stage, job: Queue.EnqueueOption
       }))
   })
 
-/** A worker takes a job and dies, another one looks after its jobs later. */
-const killedThenCleanedUp = (stage: Stage, job: Queue.EnqueueOptions, scenario: string) =>
+/** Looks after the queue as another worker does. */
+const cleanUp = ({ redis }: Stage, scenario: string) =>
   Effect.gen(function*() {
-    const { redis, take, taken } = stage
-    yield* killed(stage, job)
-    yield* redis.send("FLUSHALL")
-    yield* Golden.restore(redis, taken()!)
     const now = clockOf(Golden.load(scenario))
-    const found = yield* redis.eval(abandon)({
+    return yield* redis.eval(abandon)({
       worker: "w-2",
       queues: ["default"],
       // as in the dump the clock of the clean-up is ahead, the dates that it writes are not
@@ -582,6 +594,16 @@ const killedThenCleanedUp = (stage: Stage, job: Queue.EnqueueOptions, scenario: 
       limit: 100,
       forgetSeconds: 600
     })
+  })
+
+/** A worker takes a job and dies, another one looks after its jobs later. */
+const killedThenCleanedUp = (stage: Stage, job: Queue.EnqueueOptions, scenario: string) =>
+  Effect.gen(function*() {
+    const { redis, take, taken } = stage
+    yield* killed(stage, job)
+    yield* redis.send("FLUSHALL")
+    yield* Golden.restore(redis, taken()!)
+    const found = yield* cleanUp(stage, scenario)
     assert.strictEqual(found.abandoned.length, 1)
     yield* take
   })
