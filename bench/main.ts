@@ -44,6 +44,14 @@ const stepLimit = 180_000
 
 const lastLine = (output: string): string => output.trimEnd().split("\n").at(-1) ?? ""
 
+/** What the process of a step says of its failure, and nothing of this one's stack. */
+const onFailure = (what: string) => (error: { readonly stderr?: string; readonly killed?: boolean }): never => {
+  console.error(
+    `${what} failed${error.killed === true ? `: no end within ${stepLimit / 1000} s` : ""}\n${error.stderr}`
+  )
+  process.exit(1)
+}
+
 const runStep = async (context: Context, side: Side, { params, task }: Step, before: Figures): Promise<Figures> => {
   if (task === "cli") return startUp(params.n)
   const args = [task, JSON.stringify({ ...params, ...before }), String(context.port)]
@@ -52,8 +60,12 @@ const runStep = async (context: Context, side: Side, { params, task }: Step, bef
     ? []
     : ["--cpu-prof", `--cpu-prof-dir=${context.profile}`, `--cpu-prof-name=${task}-${params.concurrency}.cpuprofile`]
   const { stderr, stdout } = side === "rq"
-    ? await execFile(context.python ?? "python3", [Path.join(bench, "rq_peer.py"), ...args], options)
-    : await execFile(process.execPath, [...profiling, Path.join(cache, "bench", `${side}.js`), ...args], options)
+    ? await execFile(context.python ?? "python3", [Path.join(bench, "rq_peer.py"), ...args], options).catch(
+      onFailure(`${side} ${task}`)
+    )
+    : await execFile(process.execPath, [...profiling, Path.join(cache, "bench", `${side}.js`), ...args], options).catch(
+      onFailure(`${side} ${task}`)
+    )
   if (context.profile !== undefined && side === "ours") {
     Fs.writeFileSync(
       Path.join(context.profile, `${task}-${params.concurrency}.commandstats`),
