@@ -561,7 +561,8 @@ const notCompared: Readonly<Record<string, string>> = {
   sync_queue: "RQ runs the job where it is enqueued; effect-rq has no such queue",
   webhook_enqueue: "effect-rq calls no webhooks and enqueues none",
   worker_with_scheduler: "a scheduler beside a worker: scheduler_promote and success_simple_worker one after the other",
-  intermediate_cleanup: "what a Python worker left in its intermediate list is looked after by Python's workers"
+  intermediate_cleanup:
+    "RQ fails what is stuck, here it is run: what it leaves is recovered in conformance/tidy.test.ts"
 }
 
 /** A worker takes a job and dies. */
