@@ -7,15 +7,46 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { abandon as abandonScript } from "../lifecycle/abandon.js"
+import { tidy as tidyScript } from "../lifecycle/tidy.js"
 import type * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
 import type { Settings } from "./settings.js"
 import type { State } from "./state.js"
 
+/**
+ * Nobody looks after a queue again before this has passed, or most of this worker's heartbeat when that is shorter: one
+ * that beats rarely must not keep the others from it.
+ */
+const longestInterval = 4500
+
+/** How often it is cleared up after dead workers, which nothing waits for. */
+const tidyMillis = 30_000
+
 /** One look at all queues, in as many slices as it takes. */
 export const make = (settings: Settings, state: State, redis: Redis.RedisService): Effect.Effect<void> => {
   const { aliveSeconds, blockSeconds, heartbeatMillis, maxAbandons, name, queues } = settings
   const abandon = redis.eval(abandonScript)
+  const tidy = redis.eval(tidyScript)
+  let tidiedAt = -Infinity
+
+  const tidyUp = Effect.gen(function*() {
+    const now = yield* Clock.currentTimeMillis
+    if (Math.abs(now - tidiedAt) < tidyMillis) return
+    tidiedAt = now
+    const { recovered } = yield* tidy({
+      worker: name,
+      queues,
+      now: Date.seconds(now),
+      intervalMillis: Math.floor(tidyMillis * 0.9),
+      limit: 500
+    })
+    for (const { id, queue } of recovered) {
+      yield* state.log(Effect.logWarning(
+        `a worker of RQ died before it started job ${id}: back to the front of queue ${queue}`
+      ))
+    }
+  })
+
   return Effect.gen(function*() {
     let more = true
     while (more) {
@@ -26,7 +57,7 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
         queues,
         now: Date.seconds(now),
         nowDate: Date.encode(now),
-        intervalMillis: Math.max(1, Math.floor(heartbeatMillis * 0.9)),
+        intervalMillis: Math.max(1, Math.min(longestInterval, Math.floor(heartbeatMillis * 0.9))),
         maxAbandons,
         limit: 100,
         forgetSeconds: blockSeconds + 600
@@ -40,5 +71,6 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
       }
       more = found.more
     }
+    yield* tidyUp
   }).pipe(Effect.catchAll(state.onConnection))
 }

@@ -371,7 +371,9 @@ describe("a fleet of workers with schedulers", () => {
     const lapsing = [
       ...members.map(({ name }) => `rq:worker:${name}`),
       `rq:scheduler:${killedScheduler}`,
-      `rq:effect:maintenance:${queue}`
+      `rq:worker:${killed.name}:executions`,
+      `rq:effect:maintenance:${queue}`,
+      `rq:effect:tidied:${queue}`
     ]
     const staying = [
       `rq:finished:${queue}`,

@@ -16,6 +16,7 @@ import { remove } from "../../src/lifecycle/remove.js"
 import { requeue } from "../../src/lifecycle/requeue.js"
 import { reschedule } from "../../src/lifecycle/reschedule.js"
 import { schedule } from "../../src/lifecycle/schedule.js"
+import { tidy } from "../../src/lifecycle/tidy.js"
 import { turn } from "../../src/lifecycle/turn.js"
 import * as keys from "../../src/wire/keys.js"
 import { setMeta } from "../../src/worker/meta.js"
@@ -183,6 +184,13 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
     forgetSeconds: one(0, 3600)
   }).map((params) => call(abandon, params)),
   FastCheck.record({
+    worker,
+    queues: some(queue, 2),
+    now: seconds,
+    intervalMillis: one(100_000),
+    limit: one(1, 10)
+  }).map((params) => call(tidy, params)),
+  FastCheck.record({
     registry: one(keys.finished("default"), keys.failed("default"), keys.scheduled("high"), keys.started("default")),
     id,
     statuses: one(["finished"], ["failed"], ["scheduled"], ["started"]),
@@ -256,7 +264,11 @@ return n`,
   ),
   id.map((name) => command(["DEL", keys.job(name)])),
   FastCheck.tuple(queue, id).map(([name, of]) => command(["RPUSH", keys.queue(name), of])),
-  queue.map((name) => command(["DEL", keys.maintenance(name)]))
+  queue.map((name) => command(["DEL", keys.maintenance(name), keys.tidied(name)])),
+  // what RQ's workers and its clean-up leave
+  FastCheck.tuple(queue, id).map(([name, of]) => command(["RPUSH", keys.intermediate(name), of])),
+  FastCheck.tuple(queue, id).map(([name, of]) => command(["SET", keys.intermediateSeen(name, of), "1700000000.5"])),
+  worker.map((name) => command(["DEL", keys.worker(name)]))
 ]
 
 describe("the product's scripts", () => {

@@ -215,4 +215,82 @@ assert Worker.all(connection=connection) == []`)
       assert.deepStrictEqual(yield* sets, [[], []])
       assert.isNotNull(yield* redis.send("HGET", "rq:worker:ours", "death"))
     }))
+
+  test("workers that are gone leave Python's sets, of whichever kind", () =>
+    Effect.gen(function*() {
+      const { rq } = yield* PythonRq
+      const redis = yield* Redis.Redis
+      const process = yield* rq(["worker", "--name", "theirs", "-S", "rq.serializers.JSONSerializer", "q"])
+      yield* process.prints("Listening on q")
+      yield* process.kill("SIGKILL")
+      yield* process.exit
+      // its hash would be gone by itself seven minutes later
+      yield* redis.send("DEL", "rq:worker:theirs")
+      yield* redis.send("SADD", "rq:workers", "rq:worker:old")
+      yield* redis.send("SADD", "rq:workers:q", "rq:worker:old")
+      yield* ourWorker({ name: "ours" })
+      for (const set of ["rq:workers", "rq:workers:q"]) {
+        yield* eventually("they are gone", redis.send<ReadonlyArray<string>>("SMEMBERS", set), (all) =>
+          all.length === 1 && all[0] === "rq:worker:ours")
+      }
+    }))
+
+  if (modern) {
+    test("what a Python worker took and did not start is put back and run", () =>
+      Effect.gen(function*() {
+        const { run } = yield* PythonRq
+        const queue = yield* Queue.Queue
+        const redis = yield* Redis.Redis
+        yield* queue.enqueue(Add, [1, 2], { jobId: "taken" })
+        yield* queue.enqueue(Add, [3, 4], { jobId: "next" })
+        // dequeues as its worker does, and dies
+        assert.deepStrictEqual(
+          yield* run(`
+q = queue("q")
+Queue.lmove(connection, q.key, None)
+return q.intermediate_queue.get_job_ids()`),
+          ["taken"]
+        )
+        const [now] = yield* redis.send<[string, string]>("TIME")
+        // as if a minute had passed since Python's own clean-up saw it there
+        yield* run(`
+q = queue("q")
+q.intermediate_queue.cleanup(worker(["q"]), q)
+assert connection.exists("rq:queue:q:intermediate:first_seen:taken")`)
+        yield* redis.send("HSET", "rq:job:taken", "enqueued_at", "2020-01-01T00:00:00.000000Z")
+        yield* redis.send("SET", "rq:queue:q:intermediate:first_seen:taken", `${Number(now) - 61}.25`)
+        yield* ourWorker({ name: "ours" })
+        const outcome = yield* eventually("ours runs it", queue.result(Add, "taken"), Option.isSome)
+        assert.deepStrictEqual(outcome, Option.some(Exit.succeed(3)))
+        assert.strictEqual(yield* redis.send("EXISTS", "rq:queue:q:intermediate"), 0)
+        assert.isTrue(
+          yield* run(`
+q = queue("q")
+q.intermediate_queue.cleanup(worker(["q"]), q)
+return fetch("taken").is_finished and fetch("next").is_finished`)
+        )
+      }))
+
+    test("what a Python worker has taken and is about to start is left to it", () =>
+      Effect.gen(function*() {
+        const { rq } = yield* PythonRq
+        const queue = yield* Queue.Queue
+        const redis = yield* Redis.Redis
+        const process = yield* rq(["worker", "--name", "theirs", "-S", "rq.serializers.JSONSerializer", "q"])
+        const { id } = yield* queue.enqueue(Hold, ["a"])
+        yield* awaitPython("a")
+        yield* awaitStatus(id, "started")
+        // as if it were in the list still, for as long as can be
+        yield* redis.send("RPUSH", "rq:queue:q:intermediate", id)
+        yield* redis.send("SET", `rq:queue:q:intermediate:first_seen:${id}`, "1.5")
+        yield* ourWorker({ name: "ours" })
+        yield* eventually("ours has looked", redis.send<number>("EXISTS", keys.tidied("q")), (is) => is === 1)
+        assert.deepStrictEqual(yield* redis.send("LRANGE", "rq:queue:q:intermediate", 0, -1), [id])
+        assert.deepStrictEqual(yield* queue.jobIds("q"), [])
+        yield* endPython("a")
+        yield* awaitStatus(id, "finished")
+        yield* process.kill("SIGTERM")
+        yield* process.exit
+      }))
+  }
 })
