@@ -4,7 +4,18 @@
 import { Redis as Connection } from "ioredis"
 import { createRequire } from "node:module"
 import * as Path from "node:path"
-import { type Figures, megabytes, outcome, type Params, payload, port, queueName, reads, runTask } from "./task.js"
+import {
+  cpuMicros,
+  type Figures,
+  megabytes,
+  outcome,
+  type Params,
+  payload,
+  port,
+  queueName,
+  reads,
+  runTask
+} from "./task.js"
 import { scriptMillis, sleep, spread } from "./task.js"
 
 interface JobOptions {
@@ -74,13 +85,17 @@ const rate = (n: number, since: number): number => n * 1000 / (performance.now()
 const drain = async (params: Params): Promise<Figures> => {
   let started = 0
   let since = 0
+  let cpuSince = 0
   const running = worker(params, () => {
-    if (++started === params.warm + 1) since = performance.now()
+    if (++started !== params.warm + 1) return
+    since = performance.now()
+    cpuSince = cpuMicros()
   })
   await completed(running, params.warm + params.n)
   const perSecond = rate(params.n, since)
+  const cpu = (cpuMicros() - cpuSince) / params.n
   const rss = megabytes()
-  return { rate: perSecond, rss, script: scriptMillis(await new Connection(port).info("commandstats")) }
+  return { rate: perSecond, cpu, rss, script: scriptMillis(await new Connection(port).info("commandstats")) }
 }
 
 await runTask({

@@ -59,13 +59,11 @@ const runStep = async (context: Context, side: Side, { params, task }: Step, bef
   const profiling = context.profile === undefined || side !== "ours"
     ? []
     : ["--cpu-prof", `--cpu-prof-dir=${context.profile}`, `--cpu-prof-name=${task}-${params.concurrency}.cpuprofile`]
-  const { stderr, stdout } = side === "rq"
-    ? await execFile(context.python ?? "python3", [Path.join(bench, "rq_peer.py"), ...args], options).catch(
-      onFailure(`${side} ${task}`)
-    )
-    : await execFile(process.execPath, [...profiling, Path.join(cache, "bench", `${side}.js`), ...args], options).catch(
-      onFailure(`${side} ${task}`)
-    )
+  const running = side === "rq"
+    ? execFile(context.python ?? "python3", [Path.join(bench, "rq_peer.py"), ...args], options)
+    : execFile(process.execPath, [...profiling, Path.join(cache, "bench", `${side}.js`), ...args], options)
+  RedisServer.watch(running.child)
+  const { stderr, stdout } = await running.catch(onFailure(`${side} ${task}`))
   if (context.profile !== undefined && side === "ours") {
     Fs.writeFileSync(
       Path.join(context.profile, `${task}-${params.concurrency}.commandstats`),

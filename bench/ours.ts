@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import {
+  cpuMicros,
   type Figures,
   megabytes,
   outcome,
@@ -105,8 +106,11 @@ await runTask({
     Effect.gen(function*() {
       let count = 0
       let since = 0
+      let cpuSince = 0
       onStart = () => {
-        if (++count === params.warm + 1) since = performance.now()
+        if (++count !== params.warm + 1) return
+        since = performance.now()
+        cpuSince = cpuMicros()
       }
       const worker = yield* Worker.make(Jobs, {
         queues: [queueName],
@@ -115,8 +119,9 @@ await runTask({
       })
       const summary = yield* worker.finished
       const perSecond = rate(params.n, since)
+      const cpu = (cpuMicros() - cpuSince) / params.n
       if (summary.successful !== params.warm + params.n) return yield* Effect.dieMessage("not all jobs succeeded")
-      return { rate: perSecond, rss: megabytes(), script: scriptMillis(yield* info("commandstats")) }
+      return { rate: perSecond, cpu, rss: megabytes(), script: scriptMillis(yield* info("commandstats")) }
     })
   ),
   awaited: task((params) =>

@@ -57,7 +57,12 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
         { void: "", gone: ", deleted when done", typed: ", payload and result" }[kind],
       sides: { ours: steps, bullmq: steps },
       ...(kind === "void" ? {} : { rounds: 1 }),
-      metrics: [rate, { key: "rss", unit: "MB" }, { key: "script", unit: "ms a script" }],
+      metrics: [
+        rate,
+        { key: "cpu", unit: "us of Node a job" },
+        { key: "rss", unit: "MB" },
+        { key: "script", unit: "ms a script" }
+      ],
       bars: [
         { metric: "rate", peer: "bullmq", atLeast },
         { metric: "rss", peer: "bullmq", atMost: 1 },
