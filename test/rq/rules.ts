@@ -152,6 +152,8 @@ const families: ReadonlyArray<
     ...members(key, [key.slice("rq:job:".length)], id),
     ...checkHash(key, value.value as Hash, jobFields, optionalJobFields)
   ]],
+  // of RQ 3
+  [/^rq:worker:[^]+:executions$/, "set", (key, value) => members(key, value.value as Array<string>, execution)],
   [/^rq:worker:/, "hash", (key, value) => checkHash(key, value.value as Hash, workerFields, optionalWorkerFields)],
   [/^rq:scheduler:/, "hash", (key, value) => checkHash(key, value.value as Hash, schedulerFields, {})],
   [/^rq:scheduler-lock:/, "string", (key, value) => members(key, [value.value as string], /^\d+$/)],
