@@ -14,6 +14,12 @@
  * due time, and scheduling something sooner than that wakes the leader. Times are kept to the millisecond; nothing is
  * promoted before it is due by the `Clock` of the leader (`Clock.layerRedis` makes that the clock of the server).
  *
+ * **Beside others.** Schedulers of Python RQ up to 2.10 don't look at their lock where they promote, so one that was
+ * paused past its lease may promote in a queue that is led here, and even a second time what was promoted here. The leader
+ * watches a sample of what is due next and of what it has promoted, once a tick, while there is any. What it sees is
+ * counted (`foreignPromotions`) and logged as a warning, once for as long as it goes on. A job that stands in its queue
+ * twice is run once all the same unless its first run ends before the second is taken.
+ *
  * **Failure.** The fibers of a scheduler are supervised: they are started again after a defect, and go on by themselves
  * after Redis was away. Both are logged.
  *
@@ -37,6 +43,7 @@ import * as Check from "./internal/options.js"
 import * as outside from "./internal/outside.js"
 import * as Signal from "./internal/signal.js"
 import { forkSupervised } from "./internal/supervised.js"
+import { foreign as foreignScript, type PromotedOnce, sampleSize } from "./lifecycle/foreign.js"
 import { promote as promoteScript } from "./lifecycle/promote.js"
 import * as Redis from "./Redis.js"
 import { elect as electScript, resign as resignScript } from "./scheduler/election.js"
@@ -87,6 +94,11 @@ export interface QueueStatus {
   readonly leader: Option.Option<string>
   /** How many jobs this scheduler has promoted. */
   readonly promoted: number
+  /**
+   * How many promotions of somebody else it has seen while it led the queue. Only a sample is looked at, once a tick, so
+   * this tells whether it happens and not how often.
+   */
+  readonly foreignPromotions: number
   /** How many entries it has dropped because no scheduled job belonged to them. */
   readonly dropped: number
   readonly lastPromotedAt: Option.Option<DateTime.Utc>
@@ -166,6 +178,13 @@ interface QueueState {
   /** While another leads: when its lease lapses unless it is renewed. */
   lapsesAt: number | undefined
   promoted: number
+  foreignPromotions: number
+  lastForeignAt: number
+  /** What was due next when it was last looked at, by id, and when that was. */
+  watched: Map<string, string>
+  watchedAt: number
+  /** The last ones that were promoted. */
+  promotedLast: ReadonlyArray<PromotedOnce & { readonly at: number }>
   dropped: number
   lastPromotedAt: number | undefined
   lag: number
@@ -182,6 +201,11 @@ const initialState = (queue: string): QueueState => ({
   leader: undefined,
   lapsesAt: undefined,
   promoted: 0,
+  foreignPromotions: 0,
+  lastForeignAt: -Infinity,
+  watched: new Map(),
+  watchedAt: -Infinity,
+  promotedLast: [],
   dropped: 0,
   lastPromotedAt: undefined,
   lag: 0,
@@ -199,6 +223,7 @@ const toStatus = (state: QueueState): QueueStatus => ({
   leadingSince: instant(state.leadingSince),
   leader: Option.fromNullable(state.leader),
   promoted: state.promoted,
+  foreignPromotions: state.foreignPromotions,
   dropped: state.dropped,
   lastPromotedAt: instant(state.lastPromotedAt),
   lag: Duration.millis(state.lag),
@@ -229,6 +254,15 @@ const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<Reado
 /** How often the scheduler's hash in Redis gets a sign of life; it lives for 61 seconds without. */
 const beatMillis = 5000
 
+/** Foreign promotions are warned of once for as long as there is less than this between them. */
+const burstMillis = 60_000
+
+/** How many ticks before it is due a job is watched. */
+const soonTicks = 3
+
+/** For how long it is watched whether a job is promoted a second time. */
+const promotedMillis = 10_000
+
 const longestBackOff = 5000
 
 /** How subscribing is tried again; that Redis is away is told by the ticks. */
@@ -258,6 +292,7 @@ export const make = (
 
     const redis = yield* Redis.Redis
     const promote = redis.eval(promoteScript)
+    const findForeign = redis.eval(foreignScript)
     const elect = redis.eval(electScript)
     const resign = redis.eval(resignScript)
 
@@ -311,6 +346,8 @@ export const make = (
         state.leader = name
         state.lapsesAt = undefined
         state.skip = 0
+        state.watched.clear()
+        state.promotedLast = []
         return Effect.zipRight(
           log(Effect.logInfo(`leads queue ${state.queue}`)),
           PubSub.publish(events, { _tag: "Elected", queue: state.queue, at: DateTime.unsafeMake(now) })
@@ -364,11 +401,12 @@ export const make = (
       const now = yield* Clock.currentTimeMillis
       const beats = Math.abs(now - lastBeat) >= beatMillis
       const toPromote = some.map(({ queue, skip }) => ({ queue, skip }))
+      const nowDate = Date.encode(now)
       const rows = yield* promote({
         scheduler: name,
         queues: toPromote,
         now: Date.seconds(now),
-        nowDate: Date.encode(now),
+        nowDate,
         leaseMillis,
         limit: batchSize,
         heartbeat: beats
@@ -391,6 +429,11 @@ export const make = (
           }
           case "Promoted": {
             yield* onProblem(state, undefined)
+            for (const id of row.ids) state.watched.delete(id)
+            if (row.ids.length > 0) {
+              const last = row.ids.slice(-sampleSize).map((id) => ({ id, enqueuedAt: nowDate, at: now }))
+              state.promotedLast = [...state.promotedLast, ...last].slice(-sampleSize)
+            }
             if (row.firstDue !== undefined) yield* onPromoted(state, row.ids, Date.millis(row.firstDue), now)
             if (row.dropped > 0) {
               state.dropped += row.dropped
@@ -422,6 +465,52 @@ export const make = (
         // A slice is shared by the queues in order, so each round another one is first.
         const rotated = leaders.map((_, index) => leaders[(index + round) % leaders.length]!)
         for (const some of chunksOf(rotated, queuesPerCall)) more = (yield* promoteSome(some)) || more
+      }
+    })
+
+    const onForeign = (state: QueueState, ids: ReadonlyArray<string>, now: number) =>
+      Effect.suspend(() => {
+        const isNew = now - state.lastForeignAt > burstMillis
+        state.foreignPromotions += ids.length
+        state.lastForeignAt = now
+        return isNew
+          ? log(Effect.logWarning(
+            `job ${ids[0]} of queue ${state.queue} was promoted by another scheduler although this one leads: ` +
+              `RQ up to 2.10 does not check its lock there`
+          ))
+          : Effect.void
+      })
+
+    /** Looks whether somebody else promotes. Asks nothing while nothing was promoted, and nothing is due soon. */
+    const lookForOthers = Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
+      for (const state of leading()) {
+        state.promotedLast = state.promotedLast.filter(({ at }) => Math.abs(now - at) < promotedMillis)
+        // Who has not looked for so long may have lost the lead meanwhile, and has it again.
+        if (Math.abs(now - state.watchedAt) > leaseMillis) state.watched.clear()
+      }
+      const some = leading().filter(({ nextDue, promotedLast, watched }) =>
+        promotedLast.length > 0 || watched.size > 0 || nextDue !== undefined && nextDue <= now + soonTicks * tickMillis
+      )
+      for (const part of chunksOf(some, queuesPerCall)) {
+        const params = {
+          scheduler: name,
+          queues: part.map(({ promotedLast, queue, watched }) => ({
+            queue,
+            watched: [...watched].map(([id, due]) => ({ id, due })),
+            promoted: promotedLast
+          }))
+        }
+        const rows = yield* findForeign(params)
+        for (const { ids, next, queue } of rows(params)) {
+          const state = states.get(queue)! // the rows are those of the queues asked for
+          const soon = next.filter(({ due }) => Date.millis(due) <= now + soonTicks * tickMillis)
+          state.watched = new Map(soon.map(({ due, id }) => [id, due]))
+          state.watchedAt = now
+          if (ids.length === 0) continue
+          state.promotedLast = state.promotedLast.filter(({ id }) => !ids.includes(id))
+          yield* onForeign(state, ids, now)
+        }
       }
     })
 
@@ -516,7 +605,8 @@ export const make = (
       )
     )
     yield* forkSupervised("the election", Effect.repeat(election, Schedule.spaced(electionMillis)))
-    yield* forkSupervised("the tick", Effect.repeat(tick, Schedule.spaced(tickMillis)))
+    const regularTick = turn(whenConnected(Effect.zipRight(promoteAll, lookForOthers)))
+    yield* forkSupervised("the tick", Effect.repeat(regularTick, Schedule.spaced(tickMillis)))
     yield* forkSupervised("the punctual tick", punctual)
     yield* forkSupervised("the watch over leases", watching)
     yield* forkSupervised("listening to other schedulers", listening)

@@ -7,6 +7,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -172,6 +173,135 @@ if state["scheduler"].acquired_locks or rq.VERSION.startswith("1."):
       yield* anotherElection
       assert.isFalse(yield* queue.contains(id))
       assert.strictEqual(yield* holder, "4711")
+    }))
+
+  /**
+   * A scheduler of theirs that has been stuck: it has lost its lock to ours, and does not know. What follows promotes with
+   * it what it had read before, or what is due by a clock of its own.
+   */
+  const stale = Effect.gen(function*() {
+    const redis = yield* Redis.Redis
+    const { run } = yield* PythonRq
+    assert.deepStrictEqual(yield* theirs, ["q"])
+    yield* run(`
+state["scheduler"].prepare_registries()
+state["registry"] = state["scheduler"]._scheduled_job_registries[0]
+def promote(ids):
+    state["registry"].get_jobs_to_schedule = lambda *args, **kwargs: ids
+    state["scheduler"].enqueue_scheduled_jobs()
+state["promote"] = promote`)
+    yield* redis.send("DEL", lock)
+  })
+
+  const theirPromotion = (ids: ReadonlyArray<string>) =>
+    Effect.flatMap(PythonRq, ({ run }) => run(`state["promote"](ids)`, { ids }))
+
+  const warnings: Array<string> = []
+  const Noted = Logger.add(Logger.make(({ logLevel, message }) => {
+    if (logLevel._tag === "Warning") warnings.push(String(message))
+  }))
+  const warned = () => warnings.filter((text) => text.includes("by another scheduler although this one leads")).length
+
+  const foreignPromotions = (scheduler: Scheduler.SchedulerService) =>
+    Effect.map(scheduler.status, ({ queues }) => queues[0]!.foreignPromotions)
+
+  test("theirs promotes a second time what ours has promoted, after it lost its lock: it is counted and warned of", () =>
+    Effect.gen(function*() {
+      const queue = yield* Queue.Queue
+      warnings.length = 0
+      yield* stale
+      const scheduler = yield* ours()
+      yield* awaitLead(scheduler)
+      const refs = yield* queue.enqueueMany([1, 2, 3].map((n) => Queue.request(Add, [n, n], { at: past })))
+      const ids = refs.map(({ id }) => id)
+      yield* eventually("ours promotes", queue.jobIds("q"), (all) => all.length === 3)
+      assert.strictEqual(yield* foreignPromotions(scheduler), 0)
+      yield* theirPromotion(ids.slice(0, 2))
+      assert.lengthOf(yield* queue.jobIds("q"), 5)
+      assert.strictEqual(yield* eventually("it is seen", foreignPromotions(scheduler), (n) => n > 1), 2)
+      yield* theirPromotion(ids.slice(2))
+      assert.strictEqual(yield* eventually("so is the next", foreignPromotions(scheduler), (n) => n > 2), 3)
+      // one warning for as long as it goes on
+      assert.strictEqual(warned(), 1)
+      // what stands in the queue twice is run, and ours drops what is left of it
+      const worker = yield* Worker.make(Jobs, { burst: true, concurrency: 10 }).pipe(Effect.provide(Handlers))
+      assert.deepInclude(yield* worker.finished, { failed: 0 })
+      for (const [index, id] of ids.entries()) {
+        assert.deepStrictEqual(yield* queue.result(Add, id), Option.some(Exit.succeed(2 * (index + 1))))
+      }
+      assert.strictEqual(yield* queue.length("q"), 0)
+      yield* anotherElection
+      assert.strictEqual(yield* foreignPromotions(scheduler), 3)
+      yield* Effect.flatMap(PythonRq, ({ run }) => run(`state["scheduler"]._acquired_locks = set()`))
+    }).pipe(Effect.provide(Noted)))
+
+  test("theirs promotes before ours, by a clock that is ahead: it is counted and warned of", () =>
+    Effect.gen(function*() {
+      const queue = yield* Queue.Queue
+      const { run } = yield* PythonRq
+      warnings.length = 0
+      yield* stale
+      const scheduler = yield* ours({ tick: "500 millis", lease: "10 seconds" })
+      yield* awaitLead(scheduler)
+      const redis = yield* Redis.Redis
+      yield* redis.send("CONFIG", "RESETSTAT")
+      const { id } = yield* queue.enqueueIn("3 seconds", Add, [1, 2])
+      // which is what ours looks at when something is about to be due
+      yield* eventually(
+        "ours watches it",
+        redis.send<string>("INFO", "commandstats"),
+        (text) => text.includes("cmdstat_zscore:")
+      )
+      yield* run(`
+import rq.queue
+for name in ["now", "utcnow"]:
+    if hasattr(rq.queue, name):
+        state[name] = getattr(rq.queue, name)
+        setattr(rq.queue, name, lambda real=state[name]: real() + datetime.timedelta(seconds=5))`)
+      yield* theirPromotion([id])
+      yield* run(`
+for name in ["now", "utcnow"]:
+    if name in state:
+        setattr(rq.queue, name, state.pop(name))`)
+      assert.deepStrictEqual(yield* queue.jobIds("q"), [id])
+      assert.isNull(yield* redis.send("HGET", `rq:job:${id}`, "due_at"), "ours was there first")
+      assert.strictEqual(yield* eventually("it is seen", foreignPromotions(scheduler), (n) => n > 0), 1)
+      assert.strictEqual(warned(), 1)
+    }).pipe(Effect.provide(Noted)))
+
+  test("nothing foreign is seen in what ours promotes, whatever becomes of it", () =>
+    Effect.gen(function*() {
+      const { run } = yield* PythonRq
+      const queue = yield* Queue.Queue
+      const scheduler = yield* ours()
+      yield* awaitLead(scheduler)
+      const now = yield* Effect.clockWith(({ currentTimeMillis }) => currentTimeMillis)
+      yield* queue.enqueueMany([1, 2, 3, 4, 5, 6].map((n) =>
+        Queue.request(Add, [n, n], { jobId: `j${n}`, at: new Date(now + 200 * n), retry: { max: 1 } })
+      ))
+      yield* run(`
+q = queue("q")
+q.enqueue_in(datetime.timedelta(seconds=1), "jobs_mod.fail", "no", job_id="fails", retry=Retry(max=2))
+q.enqueue_in(datetime.timedelta(seconds=1), "jobs_mod.add", 1, 2, job_id="canceled")
+q.enqueue_in(datetime.timedelta(seconds=1), "jobs_mod.add", 1, 2, job_id="deleted")
+fetch("canceled").cancel()
+fetch("deleted").delete()`)
+      assert.isTrue(
+        yield* Effect.flatMap(Registry.Registry, (_) =>
+          _.scheduled("q").reschedule("j1", new Date(now + 900)))
+      )
+      yield* eventually(
+        "all are promoted",
+        Effect.map(scheduler.status, ({ queues }) => queues[0]!.promoted),
+        (n) => n === 7
+      )
+      yield* run(`
+burst(["q"])
+fetch("fails").requeue()
+burst(["q"])`)
+      yield* queue.requeue("j1")
+      yield* anotherElection
+      assert.strictEqual(yield* foreignPromotions(scheduler), 0)
     }))
 
   test("a worker of theirs with its scheduler promotes and runs ours, and leaves the queue to ours when it stops", () =>
