@@ -146,6 +146,12 @@ queue("q").enqueue("jobs_mod.flaky", "a", 2, job_id="a", retry=Retry(max=3, inte
           assert.strictEqual(yield* field(id, "status"), "scheduled")
           assert.approximately(yield* dueIn(id), 60, 3)
         }
+        if (runner === "effect-rq") {
+          // the type of what is tried again came with RQ 2
+          const latest = python.run<string>(`return fetch("a").latest_result().type.name`)
+          if (modern) assert.strictEqual(yield* latest, "RETRIED")
+          else assert.strictEqual((yield* Effect.flip(latest)).type, "ValueError")
+        }
         yield* promote("a", "Python")
         yield* promote("b", "effect-rq")
         yield* runners[other]()
