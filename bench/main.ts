@@ -138,7 +138,7 @@ const ratiosTo = (measured: Measured, peer: Side, metric: string): ReadonlyArray
   const theirs = valuesOf(measured, peer, metric)
   return valuesOf(measured, "ours", metric).flatMap((ours, round) => {
     const their = theirs[round]
-    return their === undefined ? [] : [ours / their]
+    return their === undefined || their === 0 ? [] : [ours / their]
   })
 }
 
