@@ -17,7 +17,7 @@ const usage = `npm run bench -- [options]
 
   --row NAME       only this row, or all whose names begin so; may be repeated
   --jobs N         how many jobs a row has, instead of its own number
-  --rounds N       how often each side is measured, at most (default: 3)
+  --rounds N       how often each side is measured, at most (default: 2)
   --json FILE      writes the figures to a file as well
   --python FILE    a Python with the rq to measure (default: the first of /usr/bin/python3 and python3 that has one)
   --profile DIR    writes a CPU profile of each process of effect-rq, and what Redis did for it
@@ -222,7 +222,7 @@ export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
     options: {
       row: { type: "string", multiple: true },
       jobs: { type: "string" },
-      rounds: { type: "string", default: "3" },
+      rounds: { type: "string", default: "2" },
       json: { type: "string" },
       python: { type: "string" },
       profile: { type: "string" },
