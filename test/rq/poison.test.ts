@@ -334,8 +334,14 @@ for i in ids:
         job = fetch(i)
     except NoSuchJobError:
         continue
-    job.func_name, job.args, job.kwargs, job.get_status(), job.get_call_string(), job.result, job.latest_result(), job.exc_info
-    json.dumps(job.to_dict(), default=repr)
+    try:
+        job.func_name, job.args, job.kwargs, job.get_status(), job.get_call_string(), job.result, job.latest_result(), job.exc_info
+        json.dumps(job.to_dict(), default=repr)
+    except Exception:
+        # some may wait for a second only: one of them can be over by now
+        if connection.exists(job.key):
+            raise
+        continue
     count += 1
 for w in Worker.all(connection=connection, serializer=JSONSerializer):
     w.get_state(), w.queue_names(), w.get_current_job()
