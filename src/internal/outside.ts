@@ -7,9 +7,6 @@
 import * as Crypto from "node:crypto"
 import * as Os from "node:os"
 
-/** A random uuid (version 4) as text with dashes. */
-export const randomUUID = (): string => Crypto.randomUUID()
-
 /** `size` random bytes as lower-case hex. */
 export const randomHex = (size: number): string => Crypto.randomBytes(size).toString("hex")
 
