@@ -72,6 +72,5 @@ export const parse = (
     if (Option.isSome(problem)) return yield* Effect.fail(problem.value)
     const [, texts] = yield* Args.validate(Args.repeated(Args.text()), args, config)
     // `toOptions` makes of each kind what the table says of its type, and `normalize` has counted the arguments.
-    // The table of verbs gives each option its type, and each was read as that table says just above.
     return { verb, options: values, args: texts } as unknown as Invocation
   }).pipe(Effect.mapError((error) => usageError(plainText(error), normalized.verb)))
