@@ -37,6 +37,18 @@ export const queueName = (key: string): string | undefined =>
 /** Hash of one job. */
 export const job = (id: string): string => family.job + id
 
+/** Set of the ids of the jobs that wait for this one. */
+export const dependents = (jobId: string): string => `${family.job}${jobId}:dependents`
+
+/** Set of the ids of the jobs that this one waits for. */
+export const dependencies = (jobId: string): string => `${family.job}:${jobId}:dependencies`
+
+/** The id of the job whose {@link dependencies} the key holds, or undefined when it holds something else. */
+export const dependentOf = (key: string): string | undefined =>
+  key.startsWith(`${family.job}:`) && key.endsWith(":dependencies")
+    ? key.slice(family.job.length + 1, -":dependencies".length)
+    : undefined
+
 /** Sorted set of job ids by due time, in seconds. */
 export const scheduled = (queueName: string): string => family.scheduled + queueName
 

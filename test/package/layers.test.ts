@@ -16,7 +16,8 @@ const services = [
   "registry",
   "lock",
   "inspector",
-  "control"
+  "control",
+  "invariants"
 ]
 const processes = [...services, "worker", "scheduler"]
 const library = [...processes, "redis-memory", "redis-live", "contract"]
@@ -32,6 +33,7 @@ const layers: Record<string, ReadonlyArray<string>> = {
   ids: ["internal"],
   wire: ["internal", "redis"],
   lifecycle: ["internal", "redis", "wire"],
+  invariants: ["wire"],
   "redis-memory": port,
   "redis-live": port,
   clock: port,
