@@ -13,7 +13,13 @@ import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const folders = process.argv.length > 2 ? process.argv.slice(2) : ["src", "test", "bench", "examples"]
-const copy = path.join(root, "node_modules", ".cache", "effect-rq", `effect-diagnostics-${process.pid}`)
+// one name for each file, also where `node_modules` is a link
+const copy = path.join(
+  fs.realpathSync(path.join(root, "node_modules")),
+  ".cache",
+  "effect-rq",
+  `effect-diagnostics-${process.pid}`
+)
 
 const rewritten = (text) =>
   text.replace(
