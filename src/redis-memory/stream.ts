@@ -16,7 +16,8 @@ export interface StreamEntry {
   readonly fields: ReadonlyArray<string>
 }
 
-interface Node {
+/** Some entries beside each other. */
+export interface Node {
   readonly first: Id
   entries: Array<StreamEntry>
   readonly fieldNames: ReadonlyArray<string>
@@ -96,6 +97,20 @@ export class Stream {
     node.entries.push({ id, fields })
     this.length++
     this.lastId = id
+  }
+
+  /** All that it holds, for DUMP; not to be changed. */
+  toParts(): { readonly nodes: ReadonlyArray<Node>; readonly lastId: Id } {
+    return { nodes: this.nodes, lastId: this.lastId }
+  }
+
+  /** Takes over what {@link toParts} gave, or a copy of it. */
+  static fromParts(nodes: ReadonlyArray<Node>, lastId: Id): Stream {
+    const stream = new Stream()
+    stream.nodes = [...nodes]
+    for (const node of nodes) stream.length += node.entries.length
+    stream.lastId = lastId
+    return stream
   }
 
   private indexOfNode(id: Id): number {

@@ -4,7 +4,7 @@
 import { describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { command, sameHistories, script } from "./support/both.js"
-import { commandOf, commandStep, families, scriptStep } from "./support/commands.js"
+import { commandOf, commandStep, families, keys, scriptStep } from "./support/commands.js"
 
 const all = Object.values(families)
 
@@ -25,6 +25,37 @@ describe("like a server", () => {
   it.live("all together", () => sameHistories(history(commandStep(commandOf(...all))), 40), timeout)
 
   it.live("from scripts", () => sameHistories(history(scriptStep(commandOf(...all))), 60), timeout)
+
+  it.live(
+    "what is copied by DUMP and RESTORE",
+    () => {
+      const copy = `
+local dump = redis.call("DUMP", KEYS[1])
+if not dump then return false end
+return redis.call("RESTORE", KEYS[2], ARGV[1], ARGV[3] == "cut" and string.sub(dump, 1, -9) or dump, unpack(ARGV, 4))`
+      const step = FastCheck.tuple(
+        FastCheck.constantFrom(...keys),
+        FastCheck.constantFrom(...keys),
+        FastCheck.constantFrom("0", "0", "1000000", "-1", "x"),
+        FastCheck.constantFrom("whole", "whole", "whole", "whole", "cut"),
+        FastCheck.constantFrom([], ["REPLACE"], ["replace"], ["REPLACE", "ABSTTL"], ["NX"])
+      ).map(([from, to, ttl, whole, options]) =>
+        script(copy, [from, to], [
+          ttl === "1000000" && options[1] === "ABSTTL" ? "9000000000000" : ttl,
+          "",
+          whole,
+          ...options
+        ])
+      )
+      return sameHistories(
+        history(
+          FastCheck.oneof({ weight: 3, arbitrary: commandStep(commandOf(...all)) }, { weight: 1, arbitrary: step })
+        ),
+        30
+      )
+    },
+    timeout
+  )
 
   it.live(
     "sorted sets that are large",
@@ -79,6 +110,16 @@ return redis.call("XLEN", KEYS[1])`
             FastCheck.constantFrom("0", "1", "10", "61", "63", "64", "100", "127", "128", "800", "4000", "5000"),
             FastCheck.constantFrom("0", "1", "2", "3")
           ).map((args) => script(grow, ["x"], args))
+        },
+        {
+          weight: 1,
+          arbitrary: FastCheck.constant(
+            script(
+              `local dump = redis.call("DUMP", KEYS[1])\nreturn dump and redis.call("RESTORE", KEYS[1], 0, dump, "REPLACE")`,
+              ["x"],
+              []
+            )
+          )
         },
         { weight: 1, arbitrary: number(200).map((length) => command(["XTRIM", "x", "MAXLEN", "~", length])) },
         { weight: 1, arbitrary: number(200).map((length) => command(["XTRIM", "x", "MAXLEN", "=", length])) },

@@ -1,12 +1,15 @@
 /**
  * Commands on keys of any type.
  */
-import type { Command } from "../command.js"
+import type { Args, Command } from "../command.js"
 import { allKeys, command, firstKey, noKeys, twoKeys } from "../command.js"
 import { glob } from "../glob.js"
 import type { Entry, Keyspace } from "../keyspace.js"
 import { integer } from "../numbers.js"
+import type { Reply } from "../replies.js"
 import { noSuchKey, ok, ReplyError, Status, syntaxError } from "../replies.js"
+import { deserialize, serialize } from "../serialized.js"
+import type { Store } from "../store.js"
 
 const remove = (name: string): Command =>
   command(name, -2, allKeys, (args, { db }) => {
@@ -80,6 +83,27 @@ export const scanOptions = (args: ReadonlyArray<string>, from: number, type: boo
   return options
 }
 
+const restore = (args: Args, { db }: Store): Reply => {
+  const [, key, ttlText, dump] = args as readonly [string, string, string, string] // at least so many, by its arity
+  let replace = false
+  let absolute = false
+  for (let i = 4; i < args.length; i++) {
+    const option = args[i]!.toUpperCase()
+    if (option === "REPLACE") replace = true
+    else if (option === "ABSTTL") absolute = true
+    else throw syntaxError
+  }
+  if (!replace && db.get(key) !== undefined) throw new ReplyError("BUSYKEY Target key name already exists.")
+  const ttl = integer(ttlText)
+  if (ttl < 0) throw new ReplyError("ERR Invalid TTL value, must be >= 0")
+  const found = deserialize(dump)
+  if (found === undefined) throw new ReplyError("ERR DUMP payload version or checksum are wrong")
+  const expireAt = ttl === 0 ? Infinity : absolute ? ttl : ttl + db.now
+  db.remove(key)
+  if (expireAt > db.now) db.put(key, found.kind, found.value, expireAt)
+  return ok
+}
+
 export const keyCommands: ReadonlyArray<Command> = [
   remove("del"),
   remove("unlink"),
@@ -91,6 +115,11 @@ export const keyCommands: ReadonlyArray<Command> = [
     return count
   }),
   command("type", 2, firstKey, (args, { db }) => new Status(db.get(args[1]!)?.kind ?? "none")),
+  command("dump", 2, firstKey, (args, { db }) => {
+    const entry = db.get(args[1]!)
+    return entry === undefined ? null : serialize(entry)
+  }),
+  command("restore", -4, firstKey, restore),
   command("dbsize", 1, noKeys, (_, { db }) => db.size),
   command("keys", 2, noKeys, (args, { db }) => {
     const matches = glob(args[1]!)
