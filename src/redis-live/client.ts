@@ -18,6 +18,7 @@ import { backOff, explain, ignore, plain } from "./ioredis.js"
 import type { Monitor } from "./monitor.js"
 import * as Prefix from "./prefix.js"
 import type { Settings } from "./settings.js"
+import { within } from "./within.js"
 
 const connectTo = (settings: Settings): ClientOptions => {
   const tls = settings.tls === undefined ? {} : { tls: settings.tls }
@@ -447,10 +448,7 @@ export class Client {
     const stream = this.redis.stream
     if (wasUp && !this.monitor.isSilent()) {
       // So that what was written before is carried out before the connection goes.
-      const answered = await Promise.race([
-        this.raw("QUIT", []).then(() => true, () => true),
-        new Promise<boolean>((resolve) => setTimeout(resolve, 400, false))
-      ])
+      const answered = await within(400, this.raw("QUIT", []).then(() => true, () => true), false)
       // The other connections of this service needn't find out for themselves.
       if (!answered) this.monitor.silent()
     }

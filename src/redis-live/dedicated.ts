@@ -10,6 +10,7 @@ import { blockTime } from "./blocking.js"
 import { Call, Client } from "./client.js"
 import type { Monitor } from "./monitor.js"
 import type { Settings } from "./settings.js"
+import { within } from "./within.js"
 
 /** Client ids belong to a server: between a failover's two sides the same number is somebody else. */
 const sameServer = (a: Client, b: Client): boolean =>
@@ -36,10 +37,11 @@ const release = async (main: Client, call: Call): Promise<void> => {
         client.restart()
         break
       }
-      const answered = await Promise.race([
+      const answered = await within(
+        client.settings.commandTimeout,
         main.raw("CLIENT", ["UNBLOCK", client.id, "TIMEOUT"]).catch(() => undefined),
-        new Promise<undefined>((resolve) => setTimeout(resolve, client.settings.commandTimeout, undefined))
-      ])
+        undefined
+      )
       if (answered === undefined && !call.done) {
         client.restart()
         break

@@ -486,6 +486,26 @@ describe("RedisLive", () => {
       }))
   })
 
+  describe("closing", () => {
+    // A process whose work is done waits for its timers.
+    test("leaves no timer behind, also after a blocked call was interrupted", () =>
+      Effect.gen(function*() {
+        const server = yield* RedisServer.start()
+        const timers = Effect.sync(() => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length)
+        yield* Effect.scoped(Effect.gen(function*() {
+          const redis = yield* RedisLive.make({ url: server.url, commandTimeout: "1 minute" })
+          const connection = yield* redis.connection
+          const blocked = yield* Effect.fork(connection.send("BLPOP", "nothing", 0))
+          yield* untilTrue(
+            Effect.map(redis.send<string>("INFO", "clients"), (info) => info.includes("blocked_clients:1"))
+          )
+          yield* Fiber.interrupt(blocked)
+        }))
+        // Sockets take a moment to close.
+        yield* untilTrue(Effect.map(timers, (count) => count === 0))
+      }))
+  })
+
   describe("key prefix", () => {
     test("is before every key and channel on the server, and on none that comes back", () =>
       Effect.gen(function*() {
