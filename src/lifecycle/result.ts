@@ -39,8 +39,8 @@ end
 
 -- Adds an entry; fields that are empty are left out. The entries live for as long as the job that they belong to.
 local function addResult(id, kind, execution, startedAt, ttl, ...)
-  local entry = { "type", kind, "worker_name", WORKER, "execution_id", execution, "execution_ended_at", NOW_TEXT }
-  local more, bytes = { "execution_started_at", startedAt, ... }, 0
+  local entry = { "type", kind, "worker_name", WORKER, "execution_ended_at", NOW_TEXT }
+  local more, bytes = { "execution_id", execution, "execution_started_at", startedAt, ... }, 0
   for i = 1, #more, 2 do
     if more[i + 1] ~= "" then
       entry[#entry + 1] = more[i]

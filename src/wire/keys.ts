@@ -24,7 +24,8 @@ export const family = {
   execution: "rq:execution:",
   worker: "rq:worker:",
   workers: "rq:workers:",
-  schedulerLock: "rq:scheduler-lock:"
+  schedulerLock: "rq:scheduler-lock:",
+  cleaning: "rq:clean_registries:"
 } as const
 
 /** List of job ids, head = next to run. Also the member that stands for the queue in {@link queues}. */
@@ -100,6 +101,9 @@ export const schedulerLock = (queueName: string): string => family.schedulerLock
 
 /** Hash of one scheduler (RQ 2.10). */
 export const scheduler = (name: string): string => `rq:scheduler:${name}`
+
+/** String that exists while RQ's clean-up looks after the queue; RQ 1 leaves it there for a quarter of an hour. */
+export const cleaning = (queueName: string): string => family.cleaning + queueName
 
 /** String whose existence suspends all workers. */
 export const suspended = "rq:suspended"

@@ -6,7 +6,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { abandon as abandonScript } from "../lifecycle/abandon.js"
+import { abandon as abandonScript, type Abandoned } from "../lifecycle/abandon.js"
 import { tidy as tidyScript } from "../lifecycle/tidy.js"
 import type * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
@@ -19,12 +19,31 @@ import type { State } from "./state.js"
  */
 const longestInterval = 4500
 
+/**
+ * After an absence of Redis a worker of RQ tells up to half a minute later that it is alive. One that was not noticed from
+ * here counts for as little as for RQ, whose workers clean up as they start.
+ */
+const pythonMillis = 45_000
+
 /** How often it is cleared up after dead workers, which nothing waits for. */
 const tidyMillis = 30_000
 
+const describe = ({ id, outcome, python, queue, times, uncalled, worker }: Abandoned): string => {
+  const who = worker === "" ? "a worker" : `worker ${worker}`
+  const where = outcome === "queued"
+    ? `back to ${python && times > 0 ? "" : "the front of "}queue ${queue}`
+    : outcome === "scheduled"
+    ? `queue ${queue} has it again later`
+    : "failed"
+  const what = times > 0 ? `while it ran job ${id} (${times} times by now)` : `before it started job ${id}`
+  return `${who}${python ? " of RQ" : ""} died ${what}: ${where}${
+    uncalled ? "; the callback of its failure is Python's and was not called" : ""
+  }`
+}
+
 /** One look at all queues, in as many slices as it takes. */
 export const make = (settings: Settings, state: State, redis: Redis.RedisService): Effect.Effect<void> => {
-  const { aliveSeconds, blockSeconds, heartbeatMillis, maxAbandons, name, queues } = settings
+  const { aliveSeconds, blockSeconds, bornAt, heartbeatMillis, maxAbandons, name, queues } = settings
   const abandon = redis.eval(abandonScript)
   const tidy = redis.eval(tidyScript)
   let tidiedAt = -Infinity
@@ -60,14 +79,11 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
         intervalMillis: Math.max(1, Math.min(longestInterval, Math.floor(heartbeatMillis * 0.9))),
         maxAbandons,
         limit: 100,
+        python: state.steadySince === bornAt || now - state.steadySince >= pythonMillis,
         forgetSeconds: blockSeconds + 600
       })
       for (const one of found.abandoned) {
-        yield* state.log(Effect.logWarning(
-          `worker ${one.worker} died while it ran job ${one.id} (${one.times} times by now): ${
-            one.outcome === "queued" ? `back to the front of queue ${one.queue}` : "failed"
-          }`
-        ))
+        yield* state.log(Effect.logWarning(describe(one)))
       }
       more = found.more
     }

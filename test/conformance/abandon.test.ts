@@ -30,6 +30,7 @@ const slice = (redis: RedisService, params: Partial<AbandonParams> & { readonly 
     intervalMillis: 4500,
     maxAbandons: 3,
     limit: 100,
+    python: true,
     forgetSeconds: 600,
     ...at(time),
     ...rest
@@ -46,6 +47,25 @@ const abandon = (redis: RedisService, params: Partial<AbandonParams> & { readonl
 /** Lets the same queue be looked after again. */
 const nextInterval = (redis: RedisService, queue = "default") => redis.send("DEL", keys.maintenance(queue))
 
+/** Ids of executions as Python's workers make them: uuids of version 4. */
+const pythons = (n: number) => `0123456789ab4def8000${n.toString(16).padStart(12, "0")}`
+
+/** A job that a worker of RQ has started, as it leaves it when it dies. */
+const putPythons = (
+  redis: RedisService,
+  id: string,
+  fields: Readonly<Record<string, string>> = {},
+  execution = pythons(0)
+) =>
+  Effect.gen(function*() {
+    yield* putStarted(redis, id, {
+      abandonedAt: now - 1000,
+      execution,
+      fields: { worker_name: "theirs", last_heartbeat: "", ...fields }
+    })
+    yield* putExecution(redis, id, execution)
+  })
+
 const dead = { abandonedAt: now - 1, fields: { worker_name: "dead" } } as const
 
 suite("abandon: started, worker dead -> queued or failed", (it) => {
@@ -56,7 +76,7 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
       yield* putExecution(redis, "a")
       const { started_at: _, ...before } = yield* job(redis, "a")
       assert.deepStrictEqual(yield* abandon(redis), [
-        { queue: "default", id: "a", worker: "dead", times: 1, outcome: "queued" }
+        { queue: "default", id: "a", worker: "dead", python: false, times: 1, outcome: "queued", uncalled: false }
       ])
       assert.deepStrictEqual(yield* waiting(redis), ["a", "waiting"])
       assert.deepStrictEqual(yield* job(redis, "a"), {
@@ -102,8 +122,8 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
       yield* putStarted(redis, "a", { ...dead, fields: { worker_name: "grüße 🎉", abandon_count: "2" } })
       yield* putStarted(redis, "b", { ...dead, fields: { worker_name: "w9", failure_ttl: "60" } })
       assert.deepStrictEqual(yield* abandon(redis, { maxAbandons: 2, queues: ["default"] }), [
-        { queue: "default", id: "a", worker: "grüße 🎉", times: 3, outcome: "failed" },
-        { queue: "default", id: "b", worker: "w9", times: 1, outcome: "queued" }
+        { queue: "default", id: "a", worker: "grüße 🎉", python: false, times: 3, outcome: "failed", uncalled: false },
+        { queue: "default", id: "b", worker: "w9", python: false, times: 1, outcome: "queued", uncalled: false }
       ])
       const hash = yield* job(redis, "a")
       assert.deepInclude(hash, { status: "failed", abandon_count: "3", ended_at: Wire.encode(now) })
@@ -214,11 +234,11 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
       assert.deepStrictEqual(outcomes, ["1 queued", "2 queued", "3 queued", "4 failed"])
     }))
 
-  it("leaves Python's executions to Python, and is not kept by any number of them from its own", ({ redis }) =>
+  it("passes over what is left to Python, and is not kept by any number of it from its own", ({ redis }) =>
     Effect.gen(function*() {
-      const python = (n: number) => `0123456789ab4def8000${n.toString(16).padStart(12, "0")}`
+      yield* redis.send("SET", keys.cleaning("default"), "1")
       for (let i = 0; i < 250; i++) {
-        yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now - 100_000 + i), `py${i}:${python(i)}`)
+        yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now - 100_000 + i), `py${i}:${pythons(i)}`)
       }
       yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now - 100_000), "rq1.13")
       yield* putStarted(redis, "a", dead)
@@ -275,12 +295,13 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
       assert.deepStrictEqual(yield* waiting(redis), [...ids].reverse())
     }))
 
-  it("does not ask for another call for the sake of executions that are Python's, however many", ({ redis }) =>
+  it("does not ask for another call for the sake of executions that are left to Python, however many", ({ redis }) =>
     Effect.gen(function*() {
+      yield* redis.send("SET", keys.cleaning("default"), "1")
       for (let page = 0; page < 10_100; page += 1000) {
         const some = Array.from({ length: 1000 }, (_, i) => {
           const n = page + i
-          return [n, `py${n}:0123456789ab4def8000${n.toString(16).padStart(12, "0")}`] as const
+          return [n, `py${n}:${pythons(n)}`] as const
         })
         yield* redis.send("ZADD", keys.started("default"), ...some.flat())
       }
@@ -333,5 +354,255 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
       assert.strictEqual((yield* members(redis, keys.started("bad"))).length, 1)
       yield* redis.send("DEL", keys.queue("bad"))
       assert.deepStrictEqual((yield* abandon(redis, { queues: ["bad"] })).map(({ id }) => id), ["a"])
+    }))
+})
+
+const textOf = (entry: Readonly<Record<string, string>> | undefined) =>
+  Zlib.inflateSync(Buffer.from(entry!["exc_string"]!, "base64")).toString()
+
+suite("abandon: started by Python, worker dead -> as RQ's rules are", (it) => {
+  it("fails a job without a retry, with RQ's words and who died", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putPythons(redis, "a")
+      yield* putJob(redis, "waits", { status: "deferred" })
+      yield* putJob(redis, "minds", { status: "deferred" })
+      yield* redis.send("HSET", keys.job("waits"), "allow_dependency_failures", "1")
+      for (const id of ["waits", "minds"]) {
+        yield* redis.send("ZADD", keys.deferred("default"), 1, id)
+        yield* redis.send("SADD", `${keys.job("a")}:dependents`, id)
+        yield* redis.send("SADD", `${keys.job(`:${id}`)}:dependencies`, "a")
+      }
+      const before = yield* job(redis, "a")
+      // the options for our own jobs are not for Python's: what it runs was not made to be run twice
+      assert.deepStrictEqual(yield* abandon(redis, { maxAbandons: 3 }), [
+        { queue: "default", id: "a", worker: "theirs", python: true, times: 1, outcome: "failed", uncalled: false }
+      ])
+      assert.deepStrictEqual(yield* job(redis, "a"), {
+        ...before,
+        status: "failed",
+        ended_at: Wire.encode(now),
+        abandon_count: "1"
+      })
+      assert.deepStrictEqual(yield* zset(redis, keys.failed("default")), [
+        ["a", String(Math.floor(now / 1000) + 31_536_000)]
+      ])
+      const [entry] = yield* resultsOf(redis, "a")
+      assert.deepInclude(entry, { type: "2", worker_name: "theirs", execution_id: pythons(0) })
+      assert.strictEqual(
+        textOf(entry),
+        `Moved to FailedJobRegistry, due to AbandonedJobError, at ${
+          Wire.encode(now)
+        }: worker theirs of RQ died while it ` +
+          "ran this job, which has happened 1 times"
+      )
+      assert.deepStrictEqual(yield* waiting(redis), ["waits"])
+      assert.strictEqual(yield* status(redis, "minds"), "deferred")
+      assert.strictEqual(
+        yield* redis.send("EXISTS", keys.started("default"), keys.executions("a"), keys.execution("a", pythons(0))),
+        0
+      )
+    }))
+
+  it("spends a retry that is left: at the end of the queue, or at its front, or after its pause", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("RPUSH", keys.queue("default"), "waiting")
+      yield* putPythons(redis, "last", { retries_left: "2" }, pythons(1))
+      yield* putPythons(redis, "first", { retries_left: "1", enqueue_at_front_on_retry: "1" }, pythons(2))
+      yield* putPythons(redis, "later", { retries_left: "2", retry_intervals: "[10, 30, 60]" }, pythons(3))
+      yield* putPythons(redis, "none", { retries_left: "0" }, pythons(4))
+      const found = yield* abandon(redis)
+      assert.deepStrictEqual(
+        new Map(found.map(({ id, outcome }) => [id, outcome])),
+        new Map([
+          ["last", "queued"],
+          ["first", "queued"],
+          ["later", "scheduled"],
+          ["none", "failed"]
+        ])
+      )
+      assert.deepStrictEqual(yield* waiting(redis), ["first", "waiting", "last"])
+      assert.deepInclude(yield* job(redis, "last"), {
+        status: "queued",
+        retries_left: "1",
+        enqueued_at: Wire.encode(now),
+        abandon_count: "1"
+      })
+      // the second of three pauses: one of three retries has been spent before
+      assert.deepStrictEqual(yield* zset(redis, keys.scheduled("default")), [["later", String(now / 1000 + 30)]])
+      assert.deepInclude(yield* job(redis, "later"), { status: "scheduled", retries_left: "1" })
+      const [entry] = yield* resultsOf(redis, "last")
+      assert.deepInclude(entry, { type: "4", worker_name: "theirs", execution_id: pythons(1) })
+      assert.match(textOf(entry), /^AbandonedJobError, at \S+: worker theirs of RQ died/)
+      // ours runs one of them, as its second run
+      const { claimed } = yield* turn(redis, { want: 1 })
+      assert.deepStrictEqual(claimed.map((one) => [one.id, one.attempt]), [["first", 2]])
+    }))
+
+  it("leaves alone what is alive: until the very end, and a job without a timeout of an old RQ for ever", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putPythons(redis, "now", {}, pythons(1))
+      yield* putPythons(redis, "ever", { timeout: "-1" }, pythons(2))
+      yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now), `now:${pythons(1)}`)
+      yield* redis.send("ZADD", keys.started("default"), "+inf", `ever:${pythons(2)}`)
+      assert.deepStrictEqual(yield* abandon(redis), [])
+      yield* nextInterval(redis)
+      assert.deepStrictEqual((yield* abandon(redis, { time: now + 1 })).map(({ id }) => id), ["now"])
+      yield* nextInterval(redis)
+      assert.deepStrictEqual(yield* abandon(redis, { time: now + 1e12 }), [])
+      assert.strictEqual(yield* status(redis, "ever"), "started")
+    }))
+
+  it("does nothing while RQ's clean-up holds its lock, or when it is told so", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putPythons(redis, "a", { retries_left: "1" })
+      yield* putStarted(redis, "ours", dead)
+      yield* redis.send("SET", keys.cleaning("default"), "1", "EX", "899")
+      assert.deepStrictEqual((yield* abandon(redis)).map(({ id }) => id), ["ours"])
+      yield* nextInterval(redis)
+      assert.deepStrictEqual(yield* abandon(redis), [])
+      yield* redis.send("DEL", keys.cleaning("default"))
+      yield* nextInterval(redis)
+      assert.deepStrictEqual(yield* abandon(redis, { python: false }), [])
+      assert.strictEqual(yield* status(redis, "a"), "started")
+      yield* nextInterval(redis)
+      assert.deepStrictEqual((yield* abandon(redis)).map(({ id }) => id), ["a"])
+      // another queue's lock is another queue's
+      yield* redis.send("SET", keys.cleaning("other"), "1")
+      yield* putPythons(redis, "b")
+      yield* nextInterval(redis)
+      assert.deepStrictEqual((yield* abandon(redis)).map(({ id }) => id), ["b"])
+    }))
+
+  it("leaves a job with a callback to Python for half an hour, then says that it was not called", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putPythons(redis, "callback", { failure_callback_name: "mod.report", webhooks: "[]" }, pythons(1))
+      yield* putPythons(redis, "webhook", { webhooks: "[{\"url\": \"http://x\"}]" }, pythons(2))
+      yield* putPythons(redis, "neither", { failure_callback_name: "", webhooks: "[]" }, pythons(3))
+      assert.deepStrictEqual((yield* abandon(redis)).map(({ id }) => id), ["neither"])
+      yield* nextInterval(redis)
+      assert.deepStrictEqual(yield* abandon(redis, { time: now - 1000 + 1_800_000 }), [])
+      yield* nextInterval(redis)
+      const found = yield* abandon(redis, { time: now - 1000 + 1_800_001 })
+      assert.deepStrictEqual(found.map(({ id, outcome, uncalled }) => [id, outcome, uncalled]), [
+        ["callback", "failed", true],
+        ["webhook", "failed", true]
+      ])
+      for (const id of ["callback", "webhook"]) {
+        assert.include(textOf((yield* resultsOf(redis, id))[0]), "is Python's and was not called")
+      }
+      assert.notInclude(textOf((yield* resultsOf(redis, "neither"))[0]), "callback")
+    }))
+
+  it("treats the plain ids of RQ 1 alike, whatever is in them, and writes no result that RQ 1 can't read", ({ redis }) =>
+    Effect.gen(function*() {
+      const ids = ["failing", "a:b", "retried:abcdef"]
+      for (const id of ids) {
+        yield* putJob(redis, id, {
+          status: "started",
+          worker_name: "old",
+          ...(id === "retried:abcdef" ? { retries_left: "1" } : {})
+        })
+        yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now - 1000), id)
+      }
+      const found = yield* abandon(redis)
+      assert.sameDeepMembers(found.map(({ id, outcome, worker }) => [id, outcome, worker]), [
+        ["failing", "failed", "old"],
+        ["a:b", "failed", "old"],
+        ["retried:abcdef", "queued", "old"]
+      ])
+      assert.deepStrictEqual(yield* waiting(redis), ["retried:abcdef"])
+      assert.deepStrictEqual(yield* resultsOf(redis, "retried:abcdef"), [])
+      const [entry] = yield* resultsOf(redis, "failing")
+      assert.deepInclude(entry, { type: "2", worker_name: "old" })
+      assert.notProperty(entry, "execution_id")
+      assert.strictEqual(yield* redis.send("EXISTS", keys.started("default")), 0)
+    }))
+
+  it("puts back what its worker had taken and not started, which spends no retry", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("RPUSH", keys.queue("default"), "waiting")
+      yield* putPythons(redis, "a", { status: "queued", worker_name: "", retries_left: "1" })
+      yield* redis.send("HSET", keys.execution("a", pythons(0)), "worker_name", "theirs")
+      yield* redis.send("RPUSH", keys.intermediate("default"), "a")
+      assert.deepStrictEqual(yield* abandon(redis), [
+        { queue: "default", id: "a", worker: "theirs", python: true, times: 0, outcome: "queued", uncalled: false }
+      ])
+      assert.deepStrictEqual(yield* waiting(redis), ["a", "waiting"])
+      assert.deepInclude(yield* job(redis, "a"), { status: "queued", retries_left: "1" })
+      assert.strictEqual(
+        yield* redis.send("EXISTS", keys.intermediate("default"), keys.results("a"), keys.executions("a")),
+        0
+      )
+    }))
+
+  it("only clears up after a run whose job waits, has ended, is gone or runs elsewhere by now", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putPythons(redis, "waits", { status: "queued" }, pythons(1))
+      yield* redis.send("RPUSH", keys.queue("default"), "waits")
+      for (const [i, is] of ["finished", "failed", "canceled", "stopped", "scheduled", "deferred"].entries()) {
+        yield* putPythons(redis, is, { status: is, retries_left: "1" }, pythons(10 + i))
+      }
+      yield* putPythons(redis, "gone", {}, pythons(3))
+      yield* redis.send("DEL", keys.job("gone"))
+      // ours runs it
+      yield* putPythons(redis, "ours", { execution: execution(7), retries_left: "1" }, pythons(4))
+      yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now + 1), `ours:${execution(7)}`)
+      // another one of theirs runs it
+      yield* putPythons(redis, "theirs", { retries_left: "1" }, pythons(5))
+      yield* putExecution(redis, "theirs", pythons(6))
+      yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now + 1), `theirs:${pythons(6)}`)
+      // a run of ours that is over does not hide the one of theirs
+      yield* putPythons(redis, "was-ours", { execution: execution(8) }, pythons(9))
+      const before = yield* Effect.forEach(["waits", "finished", "scheduled", "ours", "theirs"], (id) => job(redis, id))
+      assert.deepStrictEqual((yield* abandon(redis)).map(({ id, outcome }) => [id, outcome]), [["was-ours", "failed"]])
+      assert.deepStrictEqual(
+        yield* Effect.forEach(["waits", "finished", "scheduled", "ours", "theirs"], (id) => job(redis, id)),
+        before
+      )
+      assert.deepStrictEqual(yield* waiting(redis), ["waits"])
+      assert.sameMembers([...(yield* members(redis, keys.started("default")))], [
+        `ours:${execution(7)}`,
+        `theirs:${pythons(6)}`
+      ])
+      assert.deepStrictEqual(yield* members(redis, keys.executions("theirs")), [pythons(6)])
+    }))
+
+  it("refuses what a worker of ours hands in for a run that Python has ended meanwhile, and the reverse is fenced", ({ redis }) =>
+    Effect.gen(function*() {
+      // their worker was only paused: ours has taken its job over and runs it when theirs ends it
+      yield* putPythons(redis, "a", { retries_left: "1" })
+      yield* abandon(redis)
+      const { claimed } = yield* turn(redis, { want: 1 })
+      assert.deepStrictEqual(claimed.map(({ id }) => id), ["a"])
+      yield* redis.send("HSET", keys.job("a"), "status", "finished")
+      yield* redis.send("ZADD", keys.finished("default"), Wire.seconds(now + 500_000), "a")
+      const late = yield* turn(redis, { ended: [completed("a")] })
+      assert.deepStrictEqual(late.handedIn, [false])
+      assert.strictEqual(yield* status(redis, "a"), "finished")
+      assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
+    }))
+
+  it("takes out 250 of them in three slices, each once, and leaves no key of an execution", ({ redis }) =>
+    Effect.gen(function*() {
+      const ids = Array.from({ length: 250 }, (_, i) => `j${i}`)
+      yield* Effect.forEach(
+        ids,
+        (id, i) => putPythons(redis, id, i % 2 === 0 ? { retries_left: "1" } : {}, pythons(i)),
+        { discard: true, concurrency: 50 }
+      )
+      const found: Array<string> = []
+      const rounds: Array<number> = []
+      for (let more = true; more;) {
+        const one = yield* slice(redis)
+        more = one.more
+        rounds.push(one.abandoned.length)
+        for (const { id } of one.abandoned) found.push(id)
+      }
+      assert.deepStrictEqual(rounds, [100, 100, 50])
+      assert.sameMembers(found, ids)
+      assert.strictEqual((yield* waiting(redis)).length, 125)
+      assert.strictEqual(yield* redis.send("ZCARD", keys.failed("default")), 125)
+      assert.deepStrictEqual(yield* redis.send("KEYS", "rq:exec*"), [])
+      assert.deepStrictEqual(yield* redis.send("KEYS", "rq:wip*"), [])
     }))
 })

@@ -264,6 +264,7 @@ suite("release of dependents: deferred -> queued", (it) => {
           intervalMillis: 1000,
           maxAbandons,
           limit: 100,
+          python: true,
           forgetSeconds: 600,
           ...at(now)
         })

@@ -17,6 +17,7 @@ const maintain = (redis: RedisService, time: number) =>
       intervalMillis: 4500,
       maxAbandons: 3,
       limit: 100,
+      python: true,
       forgetSeconds: 600,
       ...at(time)
     })

@@ -334,7 +334,7 @@ export const deliberate = {
     path: /^rq:results:g-1 0 exc_string$/,
     rq: /^Moved to FailedJobRegistry, due to AbandonedJobError, at [-0-9]+ [.:0-9]+\+00:00$/,
     ours:
-      /^Moved to FailedJobRegistry, due to AbandonedJobError, at [-0-9]+T[.:0-9]+Z: worker w-fork died while it ran this job, which has happened 1 times$/
+      /^Moved to FailedJobRegistry, due to AbandonedJobError, at [-0-9]+T[.:0-9]+Z: worker w-fork( of RQ)? died while it ran this job, which has happened 1 times$/
   },
   queuedHasNotStarted: {
     why: "a job that is queued has no run that started",

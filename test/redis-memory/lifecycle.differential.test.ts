@@ -67,6 +67,8 @@ const beyond = FastCheck.record({
   enqueue_at_front_on_retry: flag,
   failed_attempts: one("1", "x"),
   abandon_count: one("0", "2"),
+  failure_callback_name: one("", "m.f"),
+  webhooks: one("[]", "[{}]"),
   repeats_left: one("0", "1", "2", ""),
   repeat_intervals: intervals,
   repeat_count: one("1"),
@@ -181,6 +183,7 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
     intervalMillis: one(100_000),
     maxAbandons: one(0, 1, 3),
     limit: one(1, 10),
+    python: FastCheck.boolean(),
     forgetSeconds: one(0, 3600)
   }).map((params) => call(abandon, params)),
   FastCheck.record({
@@ -268,7 +271,18 @@ return n`,
   // what RQ's workers and its clean-up leave
   FastCheck.tuple(queue, id).map(([name, of]) => command(["RPUSH", keys.intermediate(name), of])),
   FastCheck.tuple(queue, id).map(([name, of]) => command(["SET", keys.intermediateSeen(name, of), "1700000000.5"])),
-  worker.map((name) => command(["DEL", keys.worker(name)]))
+  worker.map((name) => command(["DEL", keys.worker(name)])),
+  FastCheck.tuple(queue, id, seconds, one("", ":0000000000004000a000000000000001", ":0000000000004000a000000000000002"))
+    .map(([name, of, at, run]) => command(["ZADD", keys.started(name), at, of + run])),
+  FastCheck.tuple(id, one("1", "2")).map(([of, n]) =>
+    command(["ZADD", keys.executions(of), "1700000100", `0000000000004000a00000000000000${n}`])
+  ),
+  FastCheck.tuple(id, one("1", "2")).map(([of, n]) =>
+    command(["HSET", keys.execution(of, `0000000000004000a00000000000000${n}`), "worker_name", "w3"])
+  ),
+  FastCheck.tuple(FastCheck.boolean(), queue).map(([on, name]) =>
+    command(on ? ["SET", keys.cleaning(name), "1"] : ["DEL", keys.cleaning(name)])
+  )
 ]
 
 describe("the product's scripts", () => {
