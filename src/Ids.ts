@@ -24,7 +24,8 @@ export interface IdsService {
   readonly scheduler: Effect.Effect<string>
   /**
    * The first 24 hex digits of the execution ids of one worker; the worker appends a counter of 8 digits. Read as a
-   * uuid it is of version 8, which tells an execution of effect-rq from one of Python's (version 4).
+   * uuid it is of version 8, which tells an execution of effect-rq from one of Python's (version 4): each kind is
+   * treated by its own rules when its worker has died.
    */
   readonly executionPrefix: Effect.Effect<string>
 }

@@ -63,7 +63,10 @@ export const make = (
         ]
       })
       if (withExecutions) {
-        if (now - state.confirmedAt >= 3 * heartbeatMillis) state.steadySince = now
+        if (now - state.confirmedAt >= 3 * heartbeatMillis) {
+          state.steadySince = now
+          state.wasAway = state.confirmedAt > -Infinity
+        }
         state.confirmedAt = now
       }
       yield* state.onConnection(undefined)

@@ -43,7 +43,7 @@ const describe = ({ id, outcome, python, queue, times, uncalled, worker }: Aband
 
 /** One look at all queues, in as many slices as it takes. */
 export const make = (settings: Settings, state: State, redis: Redis.RedisService): Effect.Effect<void> => {
-  const { aliveSeconds, blockSeconds, bornAt, heartbeatMillis, maxAbandons, name, queues } = settings
+  const { aliveSeconds, blockSeconds, heartbeatMillis, maxAbandons, name, queues } = settings
   const abandon = redis.eval(abandonScript)
   const tidy = redis.eval(tidyScript)
   let tidiedAt = -Infinity
@@ -79,7 +79,7 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
         intervalMillis: Math.max(1, Math.min(longestInterval, Math.floor(heartbeatMillis * 0.9))),
         maxAbandons,
         limit: 100,
-        python: state.steadySince === bornAt || now - state.steadySince >= pythonMillis,
+        python: !state.wasAway || now - state.steadySince >= pythonMillis,
         forgetSeconds: blockSeconds + 600
       })
       for (const one of found.abandoned) {

@@ -93,6 +93,8 @@ export const make = (settings: Settings) => {
     /** When a heartbeat last told that what runs here is alive, and since when it has done so without a gap. */
     confirmedAt: -Infinity,
     steadySince: settings.bornAt,
+    /** Whether there was a gap since it began. */
+    wasAway: false,
 
     /** There may be something for the pumps to do. */
     pumpSignal: Signal.make(),

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Job, Redis } from "effect-rq"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { promote } from "../../src/lifecycle/promote.js"
@@ -106,6 +107,35 @@ describe("an outage of Redis", () => {
         yield* world.adjust("60 seconds")
         assert.strictEqual(yield* world.status("a"), "finished")
         assert.strictEqual(yield* hget(world, "a", "abandon_count"), "1")
+      })
+    ))
+
+  it.effect("gives RQ's workers the time that they take to tell that they are alive", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const { redis } = world
+        const ours = yield* world.worker("ours")
+        const put = (id: string) =>
+          Effect.gen(function*() {
+            const now = yield* Clock.currentTimeMillis
+            yield* redis.send("HSET", keys.job(id), "status", "started", "worker_name", "theirs", "data", "[]")
+            const run = `${id}:0123456789ab4def8000000000000001`
+            yield* redis.send("ZADD", keys.started("q"), Math.floor(now / 1000) + 90, run)
+          })
+        yield* put("a")
+        yield* world.adjust("89 seconds")
+        assert.strictEqual(yield* world.status("a"), "started")
+        yield* world.adjust("11 seconds")
+        assert.strictEqual(yield* world.status("a"), "failed")
+        assert.include(world.texts("ours"), "worker theirs of RQ died while it ran job a (1 times by now): failed")
+        yield* put("b")
+        yield* cut([ours])
+        yield* world.adjust("2 minutes")
+        yield* restore([ours])
+        yield* world.adjust("40 seconds")
+        assert.strictEqual(yield* world.status("b"), "started")
+        yield* world.adjust("20 seconds")
+        assert.strictEqual(yield* world.status("b"), "failed")
       })
     ))
 })

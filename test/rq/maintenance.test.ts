@@ -5,20 +5,56 @@ import { assert } from "@effect/vitest"
 import { Queue, Redis, Registry } from "effect-rq"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import { abandon } from "../../src/lifecycle/abandon.js"
+import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
-import { eventually, PythonRq, suite } from "../support/python-rq.js"
+import { eventually, type Process, PythonRq, suite } from "../support/python-rq.js"
 import { Add, awaitPython, awaitStatus, endPython, Hold, ourWorker } from "./support.js"
 
-/** Makes every started execution of the queue look as if nobody had given a sign of life for a minute. */
-const makeOld = Effect.gen(function*() {
+/** Makes the started executions of the jobs look as if nobody had given a sign of life for a minute. */
+const makeOld = (...ids: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const redis = yield* Redis.Redis
+    const all = yield* redis.send<ReadonlyArray<string>>("ZRANGE", "rq:wip:q", 0, -1)
+    const members = all.filter((member) => ids.includes(member.split(":")[0]!))
+    assert.lengthOf(members, ids.length)
+    const [now] = yield* redis.send<[string, string]>("TIME")
+    for (const member of members) yield* redis.send("ZADD", "rq:wip:q", "XX", Number(now) - 60, member)
+  })
+
+/** One look of ours at the queue, now; the ids of what it treats. */
+const ourCleanUp = Effect.gen(function*() {
   const redis = yield* Redis.Redis
-  const members = yield* redis.send<ReadonlyArray<string>>("ZRANGE", "rq:wip:q", 0, -1)
-  assert.isNotEmpty(members)
+  yield* redis.send("DEL", keys.maintenance("q"))
   const [now] = yield* redis.send<[string, string]>("TIME")
-  for (const member of members) yield* redis.send("ZADD", "rq:wip:q", "XX", Number(now) - 60, member)
-  return members
+  const { abandoned } = yield* redis.eval(abandon)({
+    worker: "ours",
+    queues: ["q"],
+    now: `${now}.5`,
+    nowDate: Wire.encode(Number(now) * 1000),
+    intervalMillis: 1000,
+    maxAbandons: 3,
+    limit: 100,
+    python: true,
+    forgetSeconds: 600
+  })
+  return abandoned.map(({ id }) => id)
 })
+
+/** Kills a worker of Python's, then the work-horse that runs a job for it. */
+const killWithHorse = (worker: Process, key: string) =>
+  Effect.gen(function*() {
+    const redis = yield* Redis.Redis
+    const [horse] = yield* redis.send<[string]>("LRANGE", `running:${key}`, 0, 0)
+    yield* worker.kill("SIGKILL")
+    yield* worker.exit
+    yield* Effect.sync(() => process.kill(Number(horse), "SIGKILL"))
+  })
+
+const rqWorker = (name: string) =>
+  Effect.flatMap(PythonRq, ({ rq }) => rq(["worker", "--name", name, "-S", "rq.serializers.JSONSerializer", "q"]))
 
 /** Waits until a worker of effect-rq has looked after the queue from now on. */
 const ourMaintenance = Effect.gen(function*() {
@@ -94,7 +130,7 @@ suite("maintenance", (test, version) => {
         const { release, worker } = yield* ourWorker({ heartbeat: "1 hour" })
         const { id } = yield* queue.enqueue(Hold, ["a"])
         yield* awaitStatus(id, "started")
-        yield* makeOld
+        yield* makeOld(id)
         yield* theirMaintenance
         assert.strictEqual(yield* redis.send("HGET", `rq:job:${id}`, "status"), "failed")
         assert.isTrue(yield* registry.failed("q").contains(id))
@@ -119,7 +155,7 @@ suite("maintenance", (test, version) => {
         yield* ourWorker({ heartbeat: "1 hour" })
         const { id } = yield* queue.enqueue(Hold, ["a"])
         yield* awaitStatus(id, "started")
-        yield* makeOld
+        yield* makeOld(id)
         yield* theirMaintenance
         // so workers of 1.13 and ours should not share a queue
         assert.strictEqual(yield* redis.send("HGET", `rq:job:${id}`, "status"), "started")
@@ -127,51 +163,239 @@ suite("maintenance", (test, version) => {
       }))
   }
 
-  test("ours runs its own abandoned jobs again, and leaves Python's to Python", () =>
+  test("ours runs its own abandoned jobs again, and leaves alone what Python runs", () =>
     Effect.gen(function*() {
-      const { rq } = yield* PythonRq
+      const { run } = yield* PythonRq
       const queue = yield* Queue.Queue
+      const registry = yield* Registry.Registry
       const redis = yield* Redis.Redis
-      const process = yield* rq(["worker", "--name", "theirs", "-S", "rq.serializers.JSONSerializer", "q"])
-      const theirs = yield* queue.enqueue(Hold, ["a"])
+      const theirs = yield* rqWorker("theirs")
+      yield* run(`queue("q").enqueue("jobs_mod.hold", "a", job_id="theirs", job_timeout=-1)`)
       yield* awaitPython("a")
-      yield* awaitStatus(theirs.id, "started")
+      yield* awaitStatus("theirs", "started")
+      yield* redis.send("DEL", "rq:clean_registries:q")
       // an execution of a worker of ours that is gone
       const stuck = yield* ourWorker({ heartbeat: "1 hour", name: "stuck", concurrency: 1 })
       const ours = yield* queue.enqueue(Hold, ["b"])
       yield* awaitStatus(ours.id, "started")
-      const members = yield* makeOld
-      assert.lengthOf(members, 2)
+      yield* makeOld(ours.id)
 
       // the one that is stuck looks after the queue no more
       yield* redis.send("DEL", keys.maintenance("q"))
       const { release, worker } = yield* ourWorker({ name: "alive" })
       yield* eventually("ours is run again", worker.status, ({ running }) => running.some(({ id }) => id === ours.id))
       yield* ourMaintenance
-      assert.strictEqual(yield* redis.send("HGET", `rq:job:${theirs.id}`, "status"), "started")
-      assert.isNotNull(
-        yield* redis.send("ZSCORE", "rq:wip:q", members.find((member) => member.startsWith(theirs.id))!)
-      )
+      assert.strictEqual(yield* redis.send("HGET", "rq:job:theirs", "status"), "started")
+      assert.sameMembers((yield* registry.started("q").list()).map(({ id }) => id), ["theirs", ours.id])
       assert.strictEqual(Option.getOrThrow(yield* queue.fetch(ours.id)).abandoned, 1)
 
       yield* release
       yield* stuck.release
       const outcome = yield* eventually("ours ends", queue.result(Hold, ours.id), Option.isSome)
       assert.deepStrictEqual(outcome, Option.some(Exit.succeed("b")))
-      // Python's worker is alive after all and ends its job
       yield* endPython("a")
-      yield* eventually("theirs ends", queue.result(Hold, theirs.id), Option.isSome)
-      assert.deepStrictEqual(yield* queue.result(Hold, theirs.id), Option.some(Exit.succeed("a")))
-      yield* process.kill("SIGTERM")
-      assert.strictEqual((yield* process.exit).code, 0)
+      yield* eventually("theirs ends", queue.result(Hold, "theirs"), Option.isSome)
+      assert.deepStrictEqual(yield* queue.result(Hold, "theirs"), Option.some(Exit.succeed("a")))
+      yield* theirs.kill("SIGTERM")
+      assert.strictEqual((yield* theirs.exit).code, 0)
     }))
+
+  test("ours treats the jobs of Python workers that were killed by RQ's rules, and says who died", () =>
+    Effect.gen(function*() {
+      const { run } = yield* PythonRq
+      const queue = yield* Queue.Queue
+      const redis = yield* Redis.Redis
+      yield* run(`
+from rq.job import Dependency
+q = queue("q")
+q.enqueue("jobs_mod.hold", "a", job_id="fails", failure_ttl=1000)
+q.enqueue("jobs_mod.hold", "b", job_id="again", retry=Retry(max=2))
+q.enqueue("jobs_mod.add", 1, 2, job_id="child", depends_on=Dependency(jobs=["fails"], allow_failure=True))`)
+      const workers = yield* Effect.forEach(["first", "second"], rqWorker)
+      yield* Effect.all([
+        awaitPython("a"),
+        awaitPython("b"),
+        awaitStatus("fails", "started"),
+        awaitStatus("again", "started")
+      ])
+      const ran = {
+        fails: yield* redis.send<string>("HGET", "rq:job:fails", "worker_name"),
+        again: yield* redis.send<string>("HGET", "rq:job:again", "worker_name")
+      }
+      assert.sameMembers(Object.values(ran), ["first", "second"])
+      yield* killWithHorse(workers[ran.fails === "first" ? 0 : 1]!, "a")
+      yield* killWithHorse(workers[ran.fails === "first" ? 1 : 0]!, "b")
+      assert.deepStrictEqual(yield* ourCleanUp, [], "until its time is over it may be alive")
+      yield* makeOld("fails", "again")
+      if (!modern) {
+        // 1.13 keeps the lock of its clean-up for a quarter of an hour
+        assert.deepStrictEqual(yield* ourCleanUp, [])
+        assert.strictEqual(yield* redis.send("DEL", "rq:clean_registries:q"), 1)
+      }
+
+      const said: Array<string> = []
+      const { release, worker } = yield* ourWorker({ name: "ours" }).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => said.push(String(message)))))
+      )
+      yield* awaitStatus("fails", "failed")
+      yield* eventually("the other runs here", worker.status, ({ running }) => running.some(({ id }) => id === "again"))
+      yield* release
+      assert.deepStrictEqual(
+        yield* eventually("it ends", queue.result(Hold, "again"), Option.isSome),
+        Option.some(Exit.succeed("b"))
+      )
+      assert.deepStrictEqual(
+        yield* eventually("what waited ends", queue.result(Add, "child"), Option.isSome),
+        Option.some(Exit.succeed(3))
+      )
+      assert.sameMembers(said.filter((text) => text.includes("died")), [
+        `worker ${ran.fails} of RQ died while it ran job fails (1 times by now): failed`,
+        `worker ${ran.again} of RQ died while it ran job again (1 times by now): back to queue q`
+      ])
+
+      const seen = yield* run<Record<string, unknown>>(`
+job = fetch("fails")
+q = queue("q")
+return {
+    "status": job.get_status(), "text": job.exc_info, "results": Result.count(job), "left": fetch("again").retries_left,
+    "failed": q.failed_job_registry.get_job_ids(), "started": q.started_job_registry.get_job_ids(),
+    "ttl": connection.ttl(job.key)}`)
+      assert.deepInclude(seen, { status: "failed", results: 1, left: 1, failed: ["fails"], started: [] })
+      assert.isAtMost(Number(seen["ttl"]), 1000)
+      assert.isAbove(Number(seen["ttl"]), 900)
+      assert.match(
+        String(seen["text"]),
+        new RegExp(`^Moved to FailedJobRegistry, due to AbandonedJobError, at \\S+: worker ${ran.fails} of RQ died`)
+      )
+      assert.deepStrictEqual(yield* redis.send("KEYS", "rq:exec*"), [])
+      // Python goes on with what ours has left: again at the end of its queue, then gone
+      yield* run(`
+queue("q").failed_job_registry.requeue("fails")
+assert fetch("fails").get_status() in ("queued", "started", "finished")`)
+      assert.deepStrictEqual(
+        yield* eventually(
+          "it ends as well",
+          queue.result(Hold, "fails"),
+          (is) => Option.isSome(is) && Exit.isSuccess(is.value)
+        ),
+        Option.some(Exit.succeed("a"))
+      )
+      yield* run(`fetch("fails").delete()`)
+      assert.strictEqual(yield* redis.send("EXISTS", "rq:job:fails"), 0)
+    }))
+
+  test("while Python is about to clean up ours leaves it to it, and the job is queued once", () =>
+    Effect.gen(function*() {
+      const { run } = yield* PythonRq
+      const queue = yield* Queue.Queue
+      const theirs = yield* rqWorker("theirs")
+      yield* run(`queue("q").enqueue("jobs_mod.hold", "a", job_id="a", retry=Retry(max=2))`)
+      yield* awaitPython("a")
+      yield* awaitStatus("a", "started")
+      yield* killWithHorse(theirs, "a")
+      yield* makeOld("a")
+      // its clean-up has read the job and writes when it is told to
+      yield* run(`
+import threading
+from rq.registry import StartedJobRegistry
+class Slow(Job):
+    @classmethod
+    def fetch(cls, *args, **kwargs):
+        job = Job.fetch(*args, **kwargs)
+        connection.rpush("has read", 1)
+        connection.blpop("may write", 10)
+        return job
+connection.delete("rq:clean_registries:q")
+state["cleaner"] = worker(["q"], job_class=Slow)
+state["thread"] = threading.Thread(target=state["cleaner"].clean_registries)
+state["thread"].start()
+assert connection.blpop("has read", 10)`)
+      assert.deepStrictEqual(yield* ourCleanUp, [])
+      yield* run(`
+connection.rpush("may write", 1)
+state["thread"].join()`)
+      assert.deepStrictEqual(yield* queue.jobIds("q"), ["a"])
+      assert.strictEqual(yield* run(`return fetch("a").retries_left`), 1)
+      assert.deepStrictEqual(yield* ourCleanUp, [])
+    }))
+
+  test("a clean-up of Python's without its lock, as of rq info, may queue a job once more: ours runs it once", () =>
+    Effect.gen(function*() {
+      const { run } = yield* PythonRq
+      const queue = yield* Queue.Queue
+      const redis = yield* Redis.Redis
+      const theirs = yield* rqWorker("theirs")
+      yield* run(`queue("q").enqueue("jobs_mod.hold", "a", job_id="a", retry=Retry(max=2))`)
+      yield* awaitPython("a")
+      yield* awaitStatus("a", "started")
+      yield* killWithHorse(theirs, "a")
+      yield* makeOld("a")
+      yield* run(`
+import threading
+class Slow(Job):
+    @classmethod
+    def fetch(cls, *args, **kwargs):
+        job = Job.fetch(*args, **kwargs)
+        connection.rpush("has read", 1)
+        connection.blpop("may write", 10)
+        return job
+connection.delete("rq:clean_registries:q")
+slow = StartedJobRegistry("q", connection=connection, job_class=Slow, serializer=JSONSerializer)
+state["thread"] = threading.Thread(target=slow.cleanup)
+state["thread"].start()
+assert connection.blpop("has read", 10)`)
+      assert.deepStrictEqual(yield* ourCleanUp, ["a"])
+      yield* run(`
+connection.rpush("may write", 1)
+state["thread"].join()`)
+      assert.deepStrictEqual(yield* queue.jobIds("q"), ["a", "a"])
+      const { release, worker } = yield* ourWorker({ burst: true })
+      yield* eventually("it runs", worker.status, ({ running }) => running.length > 0)
+      yield* release
+      assert.strictEqual((yield* worker.finished).successful, 1)
+      assert.deepStrictEqual(yield* queue.jobIds("q"), [])
+      assert.strictEqual(yield* redis.send("HGET", "rq:job:a", "retries_left"), "1")
+    }))
+
+  if (modern) {
+    test("a job with a callback for its failure is left to Python, which calls it", () =>
+      Effect.gen(function*() {
+        const { run } = yield* PythonRq
+        const redis = yield* Redis.Redis
+        const queue = yield* Queue.Queue
+        yield* run(`
+from rq import Callback
+for name in ["a", "b"]:
+    queue("q").enqueue("jobs_mod.hold", name, job_id=name, on_failure=Callback("jobs_mod.on_failure"))`)
+        for (const name of ["a", "b"]) {
+          const theirs = yield* rqWorker(`theirs-${name}`)
+          yield* awaitPython(name)
+          yield* awaitStatus(name, "started")
+          yield* killWithHorse(theirs, name)
+        }
+        yield* makeOld("a", "b")
+        assert.deepStrictEqual(yield* ourCleanUp, [])
+        // half an hour without a Python
+        const members = yield* redis.send<ReadonlyArray<string>>("ZRANGE", "rq:wip:q", 0, -1)
+        yield* redis.send("ZADD", "rq:wip:q", "XX", 1, members.find((member) => member.startsWith("b:"))!)
+        assert.deepStrictEqual(yield* ourCleanUp, ["b"])
+        assert.strictEqual(yield* redis.send("LLEN", "called back"), 0)
+        const { outcome } = Option.getOrThrow(yield* queue.fetch("b"))
+        assert.include(
+          Option.getOrThrow(Option.getOrThrow(outcome).exception),
+          "the callback of its failure is Python's and was not called"
+        )
+        yield* theirMaintenance
+        assert.deepStrictEqual(yield* redis.send("LRANGE", "called back", 0, -1), ["a AbandonedJobError"])
+        assert.strictEqual(yield* redis.send("HGET", "rq:job:a", "status"), "failed")
+      }))
+  }
 
   test("Python's own rules hold for its abandoned jobs beside ours", () =>
     Effect.gen(function*() {
-      const { rq } = yield* PythonRq
       const queue = yield* Queue.Queue
       const registry = yield* Registry.Registry
-      const process = yield* rq(["worker", "-S", "rq.serializers.JSONSerializer", "q"])
+      const process = yield* rqWorker("theirs")
       const theirs = yield* queue.enqueue(Hold, ["a"])
       yield* awaitPython("a")
       yield* awaitStatus(theirs.id, "started")
@@ -179,8 +403,9 @@ suite("maintenance", (test, version) => {
       const ours = yield* queue.enqueue(Hold, ["b"])
       yield* awaitStatus(ours.id, "started")
       const redis = yield* Redis.Redis
-      const members = yield* redis.send<Array<string>>("ZRANGE", "rq:wip:q", 0, -1)
-      yield* redis.send("ZADD", "rq:wip:q", "XX", 1, members.find((member) => member.startsWith(theirs.id))!)
+      // ours would be first
+      yield* redis.send("SET", "rq:clean_registries:q", "1")
+      yield* makeOld(theirs.id)
       yield* theirMaintenance
       assert.strictEqual(yield* redis.send("HGET", `rq:job:${theirs.id}`, "status"), "failed")
       assert.isTrue(yield* registry.failed("q").contains(theirs.id))

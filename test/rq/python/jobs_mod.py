@@ -48,6 +48,10 @@ def hold(key, seconds=30):
     return key
 
 
+def on_failure(job, connection, kind, value, traceback):
+    connection.rpush("called back", "%s %s" % (job.id, kind.__name__))
+
+
 def flaky(key, fails):
     """Fails so many times. The number of the try, which is counted under the key."""
     tries = rq.get_current_job().connection.incr("tries:" + key)
