@@ -18,6 +18,8 @@ import * as outside from "./internal/outside.js"
 export interface IdsService {
   /** A job id: a uuid with dashes, as RQ makes them. */
   readonly job: Effect.Effect<string>
+  /** The same without an effect around it, for many at once. */
+  readonly unsafeJob: () => string
   /** A name for a worker or a lock token: 32 lower-case hex digits, as RQ makes them. */
   readonly name: Effect.Effect<string>
   /** A name for a scheduler: 20 decimal digits, since RQ before 2.10 reads the owner of a queue's lock as a number. */
@@ -47,16 +49,12 @@ export interface IdsService {
  * ```
  */
 export class Ids extends Context.Reference<Ids>()("effect-rq/Ids", {
-  defaultValue: (): IdsService => fromHex(outside.randomHex)
+  defaultValue: (): IdsService => from(outside.randomHex, outside.randomUuid)
 }) {}
 
-const fromHex = (hex: (bytes: number) => string): IdsService => ({
-  job: Effect.sync(() => {
-    const digits = asUuid(hex(16), "4")
-    return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${
-      digits.slice(20)
-    }`
-  }),
+const from = (hex: (bytes: number) => string, uuid: () => string): IdsService => ({
+  job: Effect.sync(uuid),
+  unsafeJob: uuid,
   name: Effect.sync(() => asUuid(hex(16), "4")),
   scheduler: Effect.sync(() =>
     (BigInt(`0x${hex(8)}`) % 90_000_000_000_000_000_000n + 10_000_000_000_000_000_000n).toString()
@@ -83,5 +81,11 @@ export const seeded = (seed: number): Layer.Layer<never> =>
       for (let i = 0; i < bytes; i++) out += random.integer(256).toString(16).padStart(2, "0")
       return out
     }
-    return Context.make(Ids, fromHex(hex)) as Context.Context<never> // a Reference has a default: nothing requires it
+    const uuid = () => {
+      const digits = asUuid(hex(16), "4")
+      return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${
+        digits.slice(20)
+      }`
+    }
+    return Context.make(Ids, from(hex, uuid)) as Context.Context<never> // a Reference has a default: nothing requires it
   }))

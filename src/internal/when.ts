@@ -5,6 +5,7 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 
 /** What a wall clock shows, without a zone. Parts that are left out are zero. */
@@ -29,20 +30,23 @@ const latest = 253_402_300_799_999
  * Whole milliseconds, so that nothing is due before its time; or what is wrong with them. What was due before 1970 is
  * due since its first second: Python's schedulers don't look further back, and RQ 1 takes zero for no time at all.
  */
-export const inCalendar = (millis: number): Effect.Effect<number, string> =>
+export const inCalendar = (millis: number): Either.Either<number, string> =>
   millis >= earliest && millis <= latest
-    ? Effect.succeed(Math.max(1000, Math.ceil(millis)))
-    : Effect.fail("the time is not between the years 1 and 9999")
+    ? Either.right(Math.max(1000, Math.ceil(millis)))
+    : Either.left("the time is not between the years 1 and 9999")
 
-/** When something is due, in milliseconds since 1970, or what is wrong with the input. */
-export const toDue = (when: When): Effect.Effect<number, string> => Effect.flatMap(toMillis(when), inCalendar)
+/** When something is due, in milliseconds since 1970, or what is wrong with the input. An instant needs no zone. */
+export const toDue = (when: When): Either.Either<number, string> | Effect.Effect<number, string> => {
+  const millis = toMillis(when)
+  return Either.isEither(millis) ? Either.flatMap(millis, inCalendar) : Effect.flatMap(millis, inCalendar)
+}
 
 /** Milliseconds since 1970, or what is wrong with the input. */
-export const toMillis = (when: When): Effect.Effect<number, string> => {
-  if (DateTime.isDateTime(when)) return Effect.succeed(DateTime.toEpochMillis(when))
+export const toMillis = (when: When): Either.Either<number, string> | Effect.Effect<number, string> => {
+  if (DateTime.isDateTime(when)) return Either.right(DateTime.toEpochMillis(when))
   if (when instanceof Date) {
     const millis = when.getTime()
-    return Number.isNaN(millis) ? Effect.fail("the Date is invalid") : Effect.succeed(millis)
+    return Number.isNaN(millis) ? Either.left("the Date is invalid") : Either.right(millis)
   }
   if (typeof when === "object" && when !== null) return fromWallClock(when)
   if (typeof when !== "string") return Effect.fail(`expected a date and time such as ${example}`)

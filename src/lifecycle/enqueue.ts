@@ -8,21 +8,40 @@
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 
-export interface NewJob {
-  readonly id: string
+/** What several jobs of a call have in common: the same object for all who share it, so that it is sent once. */
+export interface Common {
   readonly queue: string
   readonly atFront: boolean
   /** Seconds for which the job may wait in the queue. */
   readonly ttl: number | undefined
-  /** Field, value, field, value, ... of the job's hash. */
+  /** Field, value, field, value, ... of the job's hash, beside those that each job has for itself. */
   readonly fields: ReadonlyArray<string>
 }
 
-/** Distinct queues of some jobs, each with its position. */
-export const queuesOf = (jobs: ReadonlyArray<{ readonly queue: string }>): ReadonlyMap<string, number> => {
-  const queues = new Map<string, number>()
-  for (const job of jobs) if (!queues.has(job.queue)) queues.set(job.queue, queues.size)
-  return queues
+export interface NewJob {
+  readonly id: string
+  readonly data: string
+  readonly description: string
+  readonly common: Common
+}
+
+/** Distinct things of some jobs, each with its position: neighbours mostly have the same one. */
+const distinct = <A, B>(items: Iterable<A>, get: (item: A) => B): Map<B, number> => {
+  const found = new Map<B, number>()
+  let last: B | undefined
+  for (const item of items) {
+    const one = get(item)
+    if (one === last) continue
+    last = one
+    if (!found.has(one)) found.set(one, found.size)
+  }
+  return found
+}
+
+/** What a call of many jobs says first: what they have in common, and in which queues. */
+export const layout = <C extends { readonly queue: string }>(jobs: ReadonlyArray<{ readonly common: C }>) => {
+  const commons = distinct(jobs, (job) => job.common)
+  return { commons, queues: distinct(commons.keys(), (common) => common.queue) }
 }
 
 /** A queue key must hold a list or nothing; found out before anything is written. */
@@ -35,55 +54,75 @@ local function requireType(key, expected)
 end
 `
 
+/** Reads the answer of a call of many: how many, when all of them are new, else 1 or 0 for each. */
+export const readAdded = (added: number | ReadonlyArray<number>): ReadonlyArray<boolean> =>
+  typeof added === "number" ? new Array<boolean>(added).fill(true) : added.map((one) => one === 1)
+
 export const enqueue = Redis.script(
   (jobs: ReadonlyArray<NewJob>) => {
-    const queues = queuesOf(jobs)
+    const { commons, queues } = layout(jobs)
     const params: Array<Redis.Arg> = [keys.queues, keys.family.job]
     for (const queue of queues.keys()) params.push(keys.queue(queue))
-    params.push(jobs.length)
+    params.push(commons.size)
     for (const queue of queues.keys()) params.push(keys.queue(queue))
-    for (const job of jobs) {
-      params.push(job.id, queues.get(job.queue)! + 1, job.atFront ? 1 : 0, job.ttl ?? "", job.fields.length)
-      for (const field of job.fields) params.push(field)
+    for (const { atFront, fields, queue, ttl } of commons.keys()) {
+      params.push(queues.get(queue)! + 1, atFront ? 1 : 0, ttl ?? "", fields.length)
+      for (const field of fields) params.push(field)
+    }
+    for (const { common, data, description, id } of jobs) {
+      params.push(commons.get(common)! + 1, id, data, description)
     }
     return params
   },
   {
     name: "enqueue",
-    numberOfKeys: (jobs) => 2 + queuesOf(jobs).size,
+    numberOfKeys: (jobs) => 2 + layout(jobs).queues.size,
+    // Fewest calls: what is asked of all at once is not asked of each, and LLEN, which every list answers, tells a type
+    // at half the price of TYPE.
     lua: `${luaRequireType}
-local queues, jobs, count = #KEYS - 2, KEYS[2], tonumber(ARGV[1])
-local wrong = requireType(KEYS[1], "set")
-if wrong then return wrong end
+local queues, JOB = #KEYS - 2, KEYS[2]
 for q = 1, queues do
-  wrong = requireType(KEYS[2 + q], "list")
-  if wrong then return wrong end
+  local length = redis.pcall("LLEN", KEYS[2 + q])
+  if type(length) == "table" then return requireType(KEYS[2 + q], "list") or length end
 end
-for q = 1, queues do redis.call("SADD", KEYS[1], ARGV[1 + q]) end
-local added, last = {}, {}
-local at = 2 + queues
+local known = redis.pcall("SADD", KEYS[1], unpack(ARGV, 2, 1 + queues))
+if type(known) == "table" then return requireType(KEYS[1], "set") or known end
+local commons, at = {}, 2 + queues
+for c = 1, tonumber(ARGV[1]) do
+  local queue, front, ttl, fields = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+  local common = { unpack(ARGV, at + 4, at + 3 + fields) }
+  common.queue, common.front, common.ttl = queue, front == "1", ttl ~= "" and ttl
+  commons[tostring(c)] = common
+  at = at + 4 + fields
+end
+local names, count = {}, 0
+for j = at, #ARGV, 4 do
+  count = count + 1
+  names[count] = JOB .. ARGV[j + 1]
+end
+local isKnown = redis.call("EXISTS", unpack(names)) > 0
+local added, taken, last, all = {}, {}, {}, true
 for j = 1, count do
-  local id, queue, front, ttl, fields = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
-  local key = jobs .. id
-  if redis.call("EXISTS", key) == 1 then
-    added[j] = 0
+  local common, id, key = commons[ARGV[at]], ARGV[at + 1], names[j]
+  if taken[id] or isKnown and redis.call("EXISTS", key) == 1 then
+    added[j], all = 0, false
   else
-    redis.call("HSET", key, unpack(ARGV, at + 5, at + 4 + fields))
-    if ttl ~= "" then redis.call("EXPIRE", key, ttl) end
-    if front == "1" then
+    redis.call("HSET", key, "data", ARGV[at + 2], "description", ARGV[at + 3], unpack(common))
+    if common.ttl then redis.call("EXPIRE", key, common.ttl) end
+    local queue = common.queue
+    if common.front then
       redis.call("LPUSH", KEYS[2 + queue], id)
     else
-      local ids = last[queue] or {}
-      ids[#ids + 1] = id
-      last[queue] = ids
+      local ids = last[queue]
+      if ids then ids[#ids + 1] = id else last[queue] = { id } end
     end
-    added[j] = 1
+    added[j], taken[id] = 1, true
   end
-  at = at + 5 + fields
+  at = at + 4
 end
 for queue, ids in pairs(last) do redis.call("RPUSH", KEYS[2 + queue], unpack(ids)) end
-return added
+return all and count or added
 `,
-    result: (added: ReadonlyArray<number>): ReadonlyArray<boolean> => added.map((one) => one === 1)
+    result: readAdded
   }
 )

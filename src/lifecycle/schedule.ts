@@ -10,15 +10,22 @@
  */
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
-import { luaRequireType, queuesOf } from "./enqueue.js"
+import { layout, luaRequireType, readAdded } from "./enqueue.js"
+
+/** What several jobs of a call have in common: the same object for all who share it, so that it is sent once. */
+export interface CommonScheduled {
+  readonly queue: string
+  /** Field, value, field, value, ... of the job's hash, beside those that each job has for itself. */
+  readonly fields: ReadonlyArray<string>
+}
 
 export interface NewScheduledJob {
   readonly id: string
-  readonly queue: string
   /** When it is due, in Unix seconds as text, with up to three decimals. */
   readonly due: string
-  /** Field, value, field, value, ... of the job's hash. */
-  readonly fields: ReadonlyArray<string>
+  readonly data: string
+  readonly description: string
+  readonly common: CommonScheduled
 }
 
 /** Tells the schedulers of a queue when \`id\` has become the next one due. The channel is declared as a key. */
@@ -31,50 +38,69 @@ end
 
 export const schedule = Redis.script(
   (jobs: ReadonlyArray<NewScheduledJob>) => {
-    const queues = queuesOf(jobs)
+    const { commons, queues } = layout(jobs)
     const params: Array<Redis.Arg> = [keys.queues, keys.family.job]
     for (const queue of queues.keys()) params.push(keys.scheduled(queue), keys.schedulerChannel(queue))
-    params.push(jobs.length)
+    params.push(commons.size)
     for (const queue of queues.keys()) params.push(keys.queue(queue))
-    for (const job of jobs) {
-      params.push(job.id, queues.get(job.queue)! + 1, job.due, job.fields.length)
-      for (const field of job.fields) params.push(field)
+    for (const { fields, queue } of commons.keys()) {
+      params.push(queues.get(queue)! + 1, fields.length)
+      for (const field of fields) params.push(field)
+    }
+    for (const { common, data, description, due, id } of jobs) {
+      params.push(commons.get(common)! + 1, id, due, data, description)
     }
     return params
   },
   {
     name: "schedule",
-    numberOfKeys: (jobs) => 2 + 2 * queuesOf(jobs).size,
-    lua: `${luaRequireType}${luaAnnounceNext}
-local queues, jobs, count = (#KEYS - 2) / 2, KEYS[2], tonumber(ARGV[1])
-local wrong = requireType(KEYS[1], "set")
-if wrong then return wrong end
+    numberOfKeys: (jobs) => 2 + 2 * layout(jobs).queues.size,
+    lua: `${luaRequireType}
+local queues, JOB = (#KEYS - 2) / 2, KEYS[2]
 for q = 1, queues do
-  wrong = requireType(KEYS[1 + 2 * q], "zset")
-  if wrong then return wrong end
+  local size = redis.pcall("ZCARD", KEYS[1 + 2 * q])
+  if type(size) == "table" then return requireType(KEYS[1 + 2 * q], "zset") or size end
 end
-for q = 1, queues do redis.call("SADD", KEYS[1], ARGV[1 + q]) end
-local added, soonest = {}, {}
-local at = 2 + queues
+local known = redis.pcall("SADD", KEYS[1], unpack(ARGV, 2, 1 + queues))
+if type(known) == "table" then return requireType(KEYS[1], "set") or known end
+local commons, at = {}, 2 + queues
+for c = 1, tonumber(ARGV[1]) do
+  local fields = tonumber(ARGV[at + 1])
+  local common = { unpack(ARGV, at + 2, at + 1 + fields) }
+  common.queue = tonumber(ARGV[at])
+  commons[tostring(c)] = common
+  at = at + 2 + fields
+end
+local names, count = {}, 0
+for j = at, #ARGV, 5 do
+  count = count + 1
+  names[count] = JOB .. ARGV[j + 1]
+end
+local isKnown = redis.call("EXISTS", unpack(names)) > 0
+local added, taken, last, all = {}, {}, {}, true
 for j = 1, count do
-  local id, queue, due, fields = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2], tonumber(ARGV[at + 3])
-  local key = jobs .. id
-  if redis.call("EXISTS", key) == 1 then
-    added[j] = 0
+  local common, id, key = commons[ARGV[at]], ARGV[at + 1], names[j]
+  if taken[id] or isKnown and redis.call("EXISTS", key) == 1 then
+    added[j], all = 0, false
   else
-    redis.call("HSET", key, unpack(ARGV, at + 4, at + 3 + fields))
-    redis.call("ZADD", KEYS[1 + 2 * queue], due, id)
-    added[j] = 1
-    local first = soonest[queue]
-    if not first or tonumber(due) < first.due or (tonumber(due) == first.due and id < first.id) then
-      soonest[queue] = { due = tonumber(due), id = id }
-    end
+    redis.call("HSET", key, "data", ARGV[at + 3], "description", ARGV[at + 4], unpack(common))
+    local queue = common.queue
+    local entries = last[queue] or {}
+    entries[#entries + 1] = ARGV[at + 2]
+    entries[#entries + 1] = id
+    last[queue] = entries
+    added[j], taken[id] = 1, queue
   end
-  at = at + 4 + fields
+  at = at + 5
 end
-for queue, first in pairs(soonest) do announceNext(KEYS[1 + 2 * queue], KEYS[2 + 2 * queue], first.id) end
-return added
+for queue, entries in pairs(last) do
+  local scheduled = KEYS[1 + 2 * queue]
+  redis.call("ZADD", scheduled, unpack(entries))
+  local head = redis.call("ZRANGE", scheduled, 0, 0, "WITHSCORES")
+  if taken[head[1]] == queue then redis.call("PUBLISH", KEYS[2 + 2 * queue], "due " .. head[2]) end
+end
+return all and count or added
 `,
-    result: (added: ReadonlyArray<number>): ReadonlyArray<boolean> => added.map((one) => one === 1)
+    result: readAdded
   }
 )

@@ -10,15 +10,15 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
-import type * as Schema from "effect/Schema"
-import * as Ids from "../Ids.js"
+import * as Schema from "effect/Schema"
+import type * as Ids from "../Ids.js"
 import { decode as decodeDuration } from "../internal/duration.js"
 import { queueNameProblem } from "../internal/queueName.js"
 import { inCalendar, toDue, type When } from "../internal/when.js"
 import * as Job from "../Job.js"
 import { type LifetimeField, toSeconds } from "../job/lifetime.js"
 import type { Admission } from "../lifecycle/admit.js"
-import type { NewJob } from "../lifecycle/enqueue.js"
+import type { Common, NewJob } from "../lifecycle/enqueue.js"
 import type { NewScheduledJob } from "../lifecycle/schedule.js"
 import type { EnqueueOptions } from "../Queue.js"
 import type { RetryOptions } from "../Retry.js"
@@ -55,149 +55,296 @@ export interface Prepared {
     | { readonly _tag: "Admit"; readonly job: Admission; readonly due: DateTime.Utc | undefined }
 }
 
+/** At once wherever no service is asked: an effect for each of many jobs would cost more than the job. */
+type MaybeEffect<A, E> = Either.Either<A, E> | Effect.Effect<A, E>
+
 /** Checks and encodes a request; `now` is in milliseconds since 1970. */
-export const prepare = Effect.fnUntraced(function*(request: Request, now: number) {
-  const { job, options } = request
-  const invalid = (field: string, message: string, cause?: unknown) =>
-    new Job.InvalidJobError({ job: job.name, field, message, ...(cause === undefined ? {} : { cause }) })
+export const prepare = (
+  request: Request,
+  now: number,
+  ids: Ids.IdsService
+): MaybeEffect<Prepared, Job.InvalidJobError> => {
+  const definition = definitionOf(request.job)
+  const due = dueMillis(request.due, now)
+  const encoded = encodePayload(definition, request.payload)
+  return Either.isEither(due) && Either.isEither(encoded)
+    ? finish(definition, request, now, ids, encoded, due)
+    : Effect.flatMap(
+      Effect.all([Effect.either(encoded), Effect.either(due)]),
+      ([encoded, due]) => finish(definition, request, now, ids, encoded, due)
+    )
+}
 
-  const queue = options.queue ?? job.queue
-  const queueProblem = queueNameProblem(queue)
-  if (queueProblem !== undefined) return yield* invalid("queue", `queue: ${queueProblem}`)
-
-  const id = options.jobId ?? (yield* (yield* Ids.Ids).job)
-  if (!JobHash.isJobId(id)) {
-    return yield* invalid("jobId", `jobId: may hold letters, digits, "_" and "-", got ${JSON.stringify(id)}`)
+const finish = (
+  definition: Definition,
+  { due: { _tag: when }, job, options }: Request,
+  now: number,
+  ids: Ids.IdsService,
+  encoded: Either.Either<Arguments, Job.InvalidJobError>,
+  dueMillis: Either.Either<number | undefined, string>
+): Either.Either<Prepared, Job.InvalidJobError> => {
+  const id = options.jobId ?? ids.unsafeJob()
+  const made = frameOf(definition, options, id, when !== "Now", now)
+  if (Either.isLeft(made)) return Either.left(made.left)
+  const frame = made.right
+  if (options.jobId !== undefined && !JobHash.isJobId(id)) {
+    return invalid(job, "jobId", `jobId: may hold letters, digits, "_" and "-", got ${JSON.stringify(id)}`)
   }
-
-  const times = (field: string, value: number | undefined) =>
-    value === undefined || (Number.isInteger(value) && value >= 0 && value <= 1_000_000)
-      ? Effect.succeed(value)
-      : Effect.fail(invalid(field, `${field}: expected a whole number from 0 to 1,000,000, got ${String(value)}`))
-  const intervals = (field: string, value: RetryOptions["intervals"]) =>
-    value === undefined
-      ? Effect.succeed(undefined)
-      : Effect.forEach(asList(value), (interval) =>
-        Effect.filterOrFail(
-          Effect.mapError(
-            toSeconds("resultTtl", interval),
-            (message) => invalid(field, message.replace(/^resultTtl/, field))
-          ),
-          (seconds) => seconds >= 0,
-          () => invalid(field, `${field}: a pause that never ends would never be followed by a run`)
-        ))
-
-  const { args, kwargs } = yield* encodePayload(job, request.payload)
-  const data = Payload.encode({ name: job.name, args, kwargs })
-  if (Either.isLeft(data)) {
+  if (Either.isLeft(encoded)) return Either.left(encoded.left)
+  const { args, kwargs } = encoded.right
+  const payload = Payload.encode({ name: job.name, args, kwargs })
+  if (Either.isLeft(payload)) {
     // what RQ calls args and kwargs is the payload to the caller
     const asPayload = (text: string) => text.replace(/^(?:kwargs|args)\b/, "payload")
-    return yield* invalid(asPayload(data.left.field), asPayload(data.left.message), data.left)
+    return invalid(job, asPayload(payload.left.field), asPayload(payload.left.message), payload.left)
   }
-
-  const meta = options.meta === undefined ? undefined : Json.stringify(options.meta, "meta")
-  if (meta !== undefined && Either.isLeft(meta)) return yield* invalid("meta", meta.left.message, meta.left)
-  if (meta !== undefined && Json.nestsDeeper(meta.right, maxMetaDepth)) {
-    return yield* invalid("meta", `meta: nested deeper than ${maxMetaDepth} levels. Flatten it, or make it the payload`)
-  }
-
-  const seconds = (field: LifetimeField): Effect.Effect<number | undefined, Job.InvalidJobError> => {
-    const value = options[field] ?? job.defaults[field]
-    return value === undefined
-      ? Effect.succeed(undefined)
-      : Effect.mapError(toSeconds(field, value), (message) => invalid(field, message))
-  }
-  const timeout = yield* seconds("timeout")
-  const ttl = yield* seconds("ttl")
-  const resultTtl = yield* seconds("resultTtl")
-  const failureTtl = yield* seconds("failureTtl")
-
-  const due = yield* dueMillis(request.due, now).pipe(
-    Effect.mapError((message) => invalid(request.due._tag === "In" ? "in" : "at", message))
-  )
-  const atFront = options.atFront === true
-  const retry = options.retry ?? job.retry
-  const retriesLeft = yield* times("retry.max", retry?.max)
-  const retryIntervals = yield* intervals("retry.intervals", retry?.intervals)
-  const repeatsLeft = yield* times("repeat.times", options.repeat?.times)
-  const repeatIntervals = yield* intervals("repeat.intervals", options.repeat?.intervals)
-  const parents = (options.dependsOn === undefined ? [] : [options.dependsOn].flat())
-    .map((parent) => typeof parent === "string" ? parent : parent.id)
-  const strange = parents.find((parent) => !JobHash.isJobId(parent) || parent === id)
-  if (strange !== undefined) {
-    return yield* invalid(
-      "dependsOn",
-      strange === id ? "dependsOn: a job can't wait for itself" : `dependsOn: ${JSON.stringify(strange)} is no job id`
-    )
-  }
-  if (parents.length > 0 && due !== undefined) {
-    return yield* invalid("dependsOn", "dependsOn: a job waits for other jobs or for a time, not for both")
-  }
-  if ((options.unique !== undefined || options.uniqueFor !== undefined) && options.jobId === undefined) {
-    return yield* invalid("jobId", "jobId: a job that shall be unique needs an id of your own")
-  }
-  const window = options.uniqueFor === undefined
-    ? undefined
-    : yield* Effect.mapError(
-      toSeconds("ttl", options.uniqueFor),
-      (message) => invalid("uniqueFor", message.replace(/^ttl/, "uniqueFor"))
-    )
-
-  const lifetime = ttl === -1 ? undefined : ttl
-  const fields = JobHash.encodeNew({
-    data: data.right,
-    origin: queue,
-    description: options.description ?? Description.describe(job.name, args, kwargs),
-    status: due === undefined ? "queued" : "scheduled",
-    timeout: timeout ?? defaultTimeout,
-    createdAt: now,
-    enqueuedAt: due === undefined ? now : undefined,
-    resultTtl,
-    failureTtl,
-    ttl: lifetime,
-    meta: meta?.right,
-    // a job that is queued at once needs no mark: it is pushed to the front now
-    enqueueAtFront: (due !== undefined || parents.length > 0) && atFront,
-    retriesLeft,
-    retryIntervals,
-    enqueueAtFrontOnRetry: retry?.atFront,
-    repeatsLeft,
-    repeatIntervals,
-    dependencyIds: parents,
-    allowDependencyFailures: options.allowFailure
-  })
-  const dueAt = due === undefined ? undefined : DateTime.unsafeMake(due)
-  const asksMore = parents.length > 0 || options.unique !== undefined || window !== undefined
-  const prepared: Prepared = {
+  const data = payload.right
+  if (Either.isLeft(dueMillis)) return invalid(job, when === "In" ? "in" : "at", dueMillis.left)
+  const due = dueMillis.right
+  const description = JobHash.shownDescription(options.description ?? Description.describe(job.name, args, kwargs))
+  const { common, parents } = frame
+  return Either.right({
     id,
     name: job.name,
-    queue,
+    queue: common.queue,
     refuses: options.unique === "refuse",
     parents,
-    new: asksMore
+    new: frame.asksMore
       ? {
         _tag: "Admit",
         job: {
           id,
-          queue,
-          unique: options.unique === "refuse" ? "keep" : options.unique ?? (window === undefined ? "" : "keep"),
-          window: window === -1 ? undefined : window,
+          queue: common.queue,
+          unique: options.unique === "refuse"
+            ? "keep"
+            : options.unique ?? (options.uniqueFor === undefined ? "" : "keep"),
+          window: frame.window,
           due: due === undefined ? undefined : Date.seconds(due),
-          atFront,
-          ttl: lifetime,
+          atFront: common.atFront,
+          ttl: common.ttl,
           parents,
           allowFailure: options.allowFailure === true,
           now: Date.seconds(now),
-          fields
+          fields: ["data", data, "description", description, ...common.fields]
         },
-        due: dueAt
+        due: due === undefined ? undefined : DateTime.unsafeMake(due)
       }
-      : due === undefined || dueAt === undefined
-      ? { _tag: "Enqueue", job: { id, queue, atFront, ttl: lifetime, fields } }
-      : { _tag: "Schedule", job: { id, queue, due: Date.seconds(due), fields }, due: dueAt }
+      : due === undefined
+      ? { _tag: "Enqueue", job: { id, data, description, common } }
+      : {
+        _tag: "Schedule",
+        job: { id, due: Date.seconds(due), data, description, common },
+        due: DateTime.unsafeMake(due)
+      }
+  })
+}
+
+/** What a job is beside its id, its payload and its due time. */
+interface Frame {
+  readonly common: Common
+  readonly parents: ReadonlyArray<string>
+  /** Whether it is to be unique, or to wait for others. */
+  readonly asksMore: boolean
+  /** Seconds for which no other job of its id is accepted; undefined for none. */
+  readonly window: number | undefined
+}
+
+/** What was found out about a definition. */
+interface Definition {
+  readonly job: Job.Any
+  /** Building an encoder costs more than using it. */
+  readonly encode: (payload: unknown) => MaybeEffect<unknown, ParseResult.ParseIssue>
+  readonly hasDefaults: boolean
+  /** The frames of jobs of which a call says little, made in the millisecond `framesAt`. */
+  readonly frames: Map<string, Frame>
+  framesAt: number
+}
+
+const definitions = new WeakMap<Job.Any, Definition>()
+
+const definitionOf = (job: Job.Any): Definition => {
+  let definition = definitions.get(job)
+  if (definition === undefined) {
+    definition = {
+      job,
+      // The services of the Schema are in the requirements of `enqueue`, where the type is known. What it answers is an
+      // Either unless the Schema does more than compute; its type doesn't say so.
+      encode: ParseResult.encodeUnknown(job.payloadSchema as Schema.Schema<unknown, unknown>) as Definition["encode"],
+      hasDefaults: mayHaveDefaults(job.payloadSchema),
+      frames: new Map(),
+      framesAt: NaN
+    }
+    definitions.set(job, definition)
   }
-  return prepared
-})
+  return definition
+}
+
+const invalid = (
+  job: Job.Any,
+  field: string,
+  message: string,
+  cause?: unknown
+): Either.Either<never, Job.InvalidJobError> =>
+  Either.left(new Job.InvalidJobError({ job: job.name, field, message, ...(cause === undefined ? {} : { cause }) }))
+
+/** Options that change nothing but the place of a job, and what it is called. */
+const ofPlace = new Set(["jobId", "queue", "atFront", "description"])
+
+const isPlain = (options: EnqueueOptions): boolean => {
+  for (const option in options) {
+    if (!ofPlace.has(option) && options[option as keyof EnqueueOptions] !== undefined) return false // one of its keys
+  }
+  return true
+}
+
+/** One for all jobs of a millisecond that ask for nothing of their own. */
+const frameOf = (
+  definition: Definition,
+  options: EnqueueOptions,
+  id: string,
+  isScheduled: boolean,
+  now: number
+): Either.Either<Frame, Job.InvalidJobError> => {
+  if (!isPlain(options)) return makeFrame(definition.job, options, id, isScheduled, now)
+  const { frames } = definition
+  if (definition.framesAt !== now) {
+    frames.clear()
+    definition.framesAt = now
+  }
+  const place = `${isScheduled ? "later" : "now"} ${options.atFront === true} ${options.queue ?? definition.job.queue}`
+  const known = frames.get(place)
+  if (known !== undefined) return Either.right(known)
+  const made = makeFrame(definition.job, options, id, isScheduled, now)
+  if (Either.isRight(made)) frames.set(place, made.right)
+  return made
+}
+
+const makeFrame = (
+  job: Job.Any,
+  options: EnqueueOptions,
+  id: string,
+  isScheduled: boolean,
+  now: number
+): Either.Either<Frame, Job.InvalidJobError> =>
+  Either.gen(function*() {
+    const queue = options.queue ?? job.queue
+    const queueProblem = queueNameProblem(queue)
+    if (queueProblem !== undefined) return yield* invalid(job, "queue", `queue: ${queueProblem}`)
+
+    const times = (field: string, value: number | undefined) =>
+      value === undefined || (Number.isInteger(value) && value >= 0 && value <= 1_000_000)
+        ? Either.right(value)
+        : invalid(job, field, `${field}: expected a whole number from 0 to 1,000,000, got ${String(value)}`)
+    const intervals = (field: string, value: RetryOptions["intervals"]) =>
+      value === undefined
+        ? Either.right(undefined)
+        : Either.all(
+          asList(value).map((interval) => {
+            const seconds = toSeconds("resultTtl", interval)
+            return Either.isLeft(seconds)
+              ? invalid(job, field, seconds.left.replace(/^resultTtl/, field))
+              : seconds.right < 0
+              ? invalid(job, field, `${field}: a pause that never ends would never be followed by a run`)
+              : Either.right(seconds.right)
+          })
+        )
+    const seconds = (field: LifetimeField): Either.Either<number | undefined, Job.InvalidJobError> => {
+      const value = options[field] ?? job.defaults[field]
+      if (value === undefined) return Either.right(undefined)
+      const seconds = toSeconds(field, value)
+      return Either.isLeft(seconds) ? invalid(job, field, seconds.left) : Either.right(seconds.right)
+    }
+
+    const meta = options.meta === undefined ? undefined : Json.stringify(options.meta, "meta")
+    if (meta !== undefined && Either.isLeft(meta)) return yield* invalid(job, "meta", meta.left.message, meta.left)
+    if (meta !== undefined && Json.nestsDeeper(meta.right, maxMetaDepth)) {
+      return yield* invalid(
+        job,
+        "meta",
+        `meta: nested deeper than ${maxMetaDepth} levels. Flatten it, or make it the payload`
+      )
+    }
+
+    const timeout = yield* seconds("timeout")
+    const ttl = yield* seconds("ttl")
+    const resultTtl = yield* seconds("resultTtl")
+    const failureTtl = yield* seconds("failureTtl")
+
+    const atFront = options.atFront === true
+    const retry = options.retry ?? job.retry
+    const retriesLeft = yield* times("retry.max", retry?.max)
+    const retryIntervals = yield* intervals("retry.intervals", retry?.intervals)
+    const repeatsLeft = yield* times("repeat.times", options.repeat?.times)
+    const repeatIntervals = yield* intervals("repeat.intervals", options.repeat?.intervals)
+    const parents = options.dependsOn === undefined
+      ? none
+      : [options.dependsOn].flat().map((parent) => typeof parent === "string" ? parent : parent.id)
+    const strange = parents.find((parent) => !JobHash.isJobId(parent) || parent === id)
+    if (strange !== undefined) {
+      return yield* invalid(
+        job,
+        "dependsOn",
+        strange === id
+          ? "dependsOn: a job can't wait for itself"
+          : `dependsOn: ${JSON.stringify(strange)} is no job id`
+      )
+    }
+    if (parents.length > 0 && isScheduled) {
+      return yield* invalid(job, "dependsOn", "dependsOn: a job waits for other jobs or for a time, not for both")
+    }
+    if ((options.unique !== undefined || options.uniqueFor !== undefined) && options.jobId === undefined) {
+      return yield* invalid(job, "jobId", "jobId: a job that shall be unique needs an id of your own")
+    }
+    const window = options.uniqueFor === undefined ? undefined : yield* Either.match(
+      toSeconds("ttl", options.uniqueFor),
+      {
+        onLeft: (message) => invalid(job, "uniqueFor", message.replace(/^ttl/, "uniqueFor")),
+        onRight: Either.right
+      }
+    )
+
+    const lifetime = ttl === -1 ? undefined : ttl
+    const fields = JobHash.encodeNew({
+      data: "",
+      origin: queue,
+      description: "",
+      status: isScheduled ? "scheduled" : "queued",
+      timeout: timeout ?? defaultTimeout,
+      createdAt: now,
+      enqueuedAt: isScheduled ? undefined : now,
+      resultTtl,
+      failureTtl,
+      ttl: lifetime,
+      meta: meta?.right,
+      // a job that is queued at once needs no mark: it is pushed to the front now
+      enqueueAtFront: (isScheduled || parents.length > 0) && atFront,
+      retriesLeft,
+      retryIntervals,
+      enqueueAtFrontOnRetry: retry?.atFront,
+      repeatsLeft,
+      repeatIntervals,
+      dependencyIds: parents,
+      allowDependencyFailures: options.allowFailure
+    })
+    return {
+      common: { queue, atFront, ttl: lifetime, fields: withoutOwn(fields) },
+      parents,
+      asksMore: parents.length > 0 || options.unique !== undefined || window !== undefined,
+      window: window === -1 ? undefined : window
+    }
+  })
+
+const none: ReadonlyArray<string> = []
+
+/** Fields and values without those that each job has for itself. */
+const withoutOwn = (fields: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const out: Array<string> = []
+  for (let at = 0; at < fields.length; at += 2) {
+    const field = fields[at]!
+    if (field !== "data" && field !== "description") out.push(field, fields[at + 1]!)
+  }
+  return out
+}
 
 /** A duration may itself be a pair of numbers (seconds, nanoseconds). */
 const asList = (
@@ -213,75 +360,73 @@ const defaultTimeout = 180
  */
 const maxMetaDepth = 100
 
-const dueMillis = (due: Due, now: number): Effect.Effect<number | undefined, string> => {
+const dueMillis = (due: Due, now: number): MaybeEffect<number | undefined, string> => {
   switch (due._tag) {
     case "Now":
-      return Effect.succeed(undefined)
+      return notDue
     case "At":
       return toDue(due.when)
     case "In": {
       const delay = decodeDuration(due.delay)
       return Option.isSome(delay) && Duration.isFinite(delay.value)
         ? inCalendar(now + Duration.toMillis(delay.value))
-        : Effect.fail(`expected a delay such as "10 seconds", got ${String(due.delay)}`)
+        : Either.left(`expected a delay such as "10 seconds", got ${String(due.delay)}`)
     }
   }
 }
+
+const notDue = Either.right(undefined)
 
 interface Arguments {
   readonly args: ReadonlyArray<unknown>
   readonly kwargs: Readonly<Record<string, unknown>>
 }
 
-type Encode = (payload: unknown) => Effect.Effect<unknown, ParseResult.ParseIssue, never>
-
-/** One encoder for a definition: building one costs more than using it. */
-const encoders = new WeakMap<Job.Any, Encode>()
-
-const encoderOf = (job: Job.Any): Encode => {
-  let encode = encoders.get(job)
-  if (encode === undefined) {
-    // The services of the Schema are in the requirements of `enqueue`, where the type is known.
-    encode = ParseResult.encodeUnknown(job.payloadSchema as Schema.Schema<unknown, unknown>) as Encode
-    encoders.set(job, encode)
-  }
-  return encode
+const encodePayload = (
+  { encode, hasDefaults, job }: Definition,
+  payload: unknown
+): MaybeEffect<Arguments, Job.InvalidJobError> => {
+  const given = payload ?? {}
+  const encoded = encode(hasDefaults ? withConstructorDefaults(job.payloadSchema, given) : given)
+  return Either.isEither(encoded)
+    ? toArguments(job, encoded)
+    : Effect.flatMap(Effect.either(encoded), (encoded) => toArguments(job, encoded))
 }
 
-const encodePayload = (job: Job.Any, payload: unknown): Effect.Effect<Arguments, Job.InvalidJobError> => {
-  const invalid = (message: string, cause?: unknown) =>
-    new Job.InvalidJobError({
-      job: job.name,
-      field: "payload",
-      message: `payload of ${job.name}: ${message}`,
-      ...(cause === undefined ? {} : { cause })
-    })
-  return withConstructorDefaults(job.payloadSchema, payload ?? {}).pipe(
-    Effect.flatMap(encoderOf(job)),
-    Effect.mapError((issue) => invalid(ParseResult.TreeFormatter.formatIssueSync(issue))),
-    Effect.flatMap((encoded): Effect.Effect<Arguments, Job.InvalidJobError> => {
-      if (Array.isArray(encoded)) return Effect.succeed({ args: encoded, kwargs: {} })
-      if (typeof encoded === "object" && encoded !== null) {
-        return Effect.succeed({ args: [], kwargs: { ...encoded } })
-      }
-      return Effect.fail(invalid("must encode to an object (keyword arguments) or an array (positional arguments)"))
-    })
-  )
+const toArguments = (
+  job: Job.Any,
+  encoded: Either.Either<unknown, ParseResult.ParseIssue>
+): Either.Either<Arguments, Job.InvalidJobError> => {
+  const refuse = (message: string) => invalid(job, "payload", `payload of ${job.name}: ${message}`)
+  if (Either.isLeft(encoded)) return refuse(ParseResult.TreeFormatter.formatIssueSync(encoded.left))
+  const value = encoded.right
+  return Array.isArray(value)
+    ? Either.right({ args: value, kwargs: {} })
+    : typeof value === "object" && value !== null
+    ? Either.right({ args: none, kwargs: isPlainObject(value) ? value : { ...value } })
+    : refuse("must encode to an object (keyword arguments) or an array (positional arguments)")
 }
+
+const isPlainObject = (value: object): value is Record<string, unknown> =>
+  Object.getPrototypeOf(value) === Object.prototype
 
 /** Fills in what a constructor of the Schema would, so that fields with a default may be left out. */
-const withConstructorDefaults = (
-  schema: Schema.Schema.Any,
-  payload: unknown
-): Effect.Effect<unknown, ParseResult.ParseIssue> => {
-  if (!hasConstructor(schema) || payload instanceof Object && payload.constructor !== Object) {
-    return Effect.succeed(payload)
-  }
+const withConstructorDefaults = (schema: Schema.Schema.Any, payload: unknown): unknown => {
+  if (!hasConstructor(schema) || payload instanceof Object && payload.constructor !== Object) return payload
   // A constructor may throw for a payload that is no object at all; the encoder says better what is wrong with it.
-  return Effect.orElseSucceed(Effect.try(() => schema.make(payload, { disableValidation: true })), () => payload)
+  return Either.getOrElse(Either.try(() => schema.make(payload, { disableValidation: true })), () => payload)
 }
+
+/** Whether a constructor would add anything. A struct of bare Schemas has no defaults. */
+const mayHaveDefaults = (schema: Schema.Schema.Any): boolean =>
+  hasConstructor(schema) &&
+  (schema.ast._tag !== "TypeLiteral" || Object.values(schema.fields).some((field) => !Schema.isSchema(field)))
 
 const hasConstructor = (
   schema: Schema.Schema.Any
-): schema is Schema.Schema.Any & { make: (props: unknown, options: { disableValidation: boolean }) => unknown } =>
-  "fields" in schema && "make" in schema && typeof schema.make === "function"
+): schema is Schema.Schema.Any & {
+  fields: object
+  make: (props: unknown, options: { disableValidation: boolean }) => unknown
+} =>
+  "fields" in schema && typeof schema.fields === "object" && schema.fields !== null && "make" in schema &&
+  typeof schema.make === "function"

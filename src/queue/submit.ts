@@ -17,6 +17,11 @@ import type { Prepared } from "./prepare.js"
 /** How many jobs one call carries: it blocks Redis for a few milliseconds. */
 const callSize = 250
 
+/** How many calls of many jobs are on their way at a time. */
+const callsInFlight = 2
+
+const noAnswers: Effect.Effect<ReadonlyArray<boolean>> = Effect.succeed([])
+
 type Submitted = Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError>
 
 export interface Submit {
@@ -66,35 +71,43 @@ export const make = (redis: Redis.RedisService): Submit => {
     }
   }
 
-  const chunk = Effect.fnUntraced(function*(prepared: ReadonlyArray<Prepared>) {
+  /** What one call carries; a job that asks more has a call of its own. */
+  const chunk = (prepared: ReadonlyArray<Prepared>): Effect.Effect<ReadonlyArray<JobRef>, Redis.RedisError> => {
     const queued: Array<NewJob> = []
     const scheduled: Array<NewScheduledJob> = []
     for (const job of prepared) {
       if (job.new._tag === "Enqueue") queued.push(job.new.job)
       else if (job.new._tag === "Schedule") scheduled.push(job.new.job)
     }
-    const enqueued = queued.length > 0 ? yield* enqueue(queued) : []
-    const later = scheduled.length > 0 ? yield* schedule(scheduled) : []
-    let nextQueued = 0
-    let nextScheduled = 0
-    return prepared.map((job) =>
-      job.new._tag === "Enqueue"
-        ? toRef(job, enqueued[nextQueued++] ? "enqueued" : "exists")
-        : toRef(job, later[nextScheduled++] ? "scheduled" : "exists")
+    // Sent one right after the other: what a later chunk says of the same id comes after both.
+    return Effect.map(
+      Effect.all([
+        queued.length > 0 ? enqueue(queued) : noAnswers,
+        scheduled.length > 0 ? schedule(scheduled) : noAnswers
+      ], { concurrency: queued.length > 0 && scheduled.length > 0 ? 2 : 1 }),
+      ([enqueued, later]) => {
+        let nextQueued = 0
+        let nextScheduled = 0
+        return prepared.map((job) =>
+          job.new._tag === "Enqueue"
+            ? toRef(job, enqueued[nextQueued++] === true ? "enqueued" : "exists")
+            : toRef(job, later[nextScheduled++] === true ? "scheduled" : "exists")
+        )
+      }
     )
-  })
+  }
 
   return {
     one,
     many: Effect.fnUntraced(function*(all) {
-      const refs = new Map<Prepared, JobRef>()
       const others = yield* inOrder(all.filter((job) => job.new._tag === "Admit"))
-      const simple = all.filter((job) => job.new._tag !== "Admit")
-      for (let at = 0; at < simple.length; at += callSize) {
-        const part = simple.slice(at, at + callSize)
-        const made = yield* chunk(part)
-        part.forEach((job, index) => refs.set(job, made[index]!))
-      }
+      const simple = others.length === 0 ? all : all.filter((job) => job.new._tag !== "Admit")
+      const slices: Array<ReadonlyArray<Prepared>> = []
+      for (let at = 0; at < simple.length; at += callSize) slices.push(simple.slice(at, at + callSize))
+      // While Redis works on one, the next is made.
+      const made = (yield* Effect.forEach(slices, chunk, { concurrency: callsInFlight })).flat()
+      if (others.length === 0) return made
+      const refs = new Map(made.map((ref, index) => [simple[index]!, ref])) // one for each
       for (const job of others) refs.set(job, yield* one(job))
       return all.map((job) => refs.get(job)!) // each was made above
     })

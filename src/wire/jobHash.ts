@@ -23,7 +23,7 @@ export interface JobFields {
   readonly data: string
   /** Name of the queue. */
   readonly origin: string
-  /** Never empty in Redis: a Python worker on a terminal ends on a job without one. */
+  /** Never empty in Redis. */
   readonly description: string
   readonly status: Status.JobStatus
   /** How long it may run. */
@@ -53,6 +53,9 @@ export interface JobFields {
   readonly groupId?: string | undefined
 }
 
+/** A Python worker on a terminal ends on a job without a description. */
+export const shownDescription = (text: string): string => text === "" ? "(no description)" : text
+
 /**
  * Field, value, field, value, as HSET takes them.
  *
@@ -66,7 +69,7 @@ export const encodeNew = (fields: JobFields): ReadonlyArray<string> => {
     "origin",
     fields.origin,
     "description",
-    fields.description === "" ? "(no description)" : fields.description,
+    shownDescription(fields.description),
     "status",
     fields.status,
     "timeout",

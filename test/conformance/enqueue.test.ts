@@ -1,23 +1,32 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { enqueue as script, type NewJob } from "../../src/lifecycle/enqueue.js"
+import { type Common, enqueue as script, type NewJob } from "../../src/lifecycle/enqueue.js"
 import * as keys from "../../src/wire/keys.js"
 import { assertNoTtl, assertRefusedUnchanged, assertTtl, assertUnchanged, job, suite, waiting } from "./support.js"
 
-const newJob = (id: string, rest: Partial<NewJob> = {}): NewJob => ({
+const newJob = (id: string, { data = `data of ${id}`, ...rest }: Partial<Common> & { data?: string } = {}): NewJob => ({
   id,
-  queue: "default",
-  atFront: false,
-  ttl: undefined,
-  fields: ["data", `data of ${id}`, "status", "queued", "origin", rest.queue ?? "default"],
-  ...rest
+  data,
+  description: "",
+  common: {
+    queue: "default",
+    atFront: false,
+    ttl: undefined,
+    fields: ["status", "queued", "origin", rest.queue ?? "default"],
+    ...rest
+  }
 })
 
 suite("enqueue: (new) -> queued", (it) => {
   it("writes the hash, the list and the set of queues", ({ redis }) =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* redis.eval(script)([newJob("a")]), [true])
-      assert.deepStrictEqual(yield* job(redis, "a"), { data: "data of a", status: "queued", origin: "default" })
+      assert.deepStrictEqual(yield* job(redis, "a"), {
+        data: "data of a",
+        description: "",
+        status: "queued",
+        origin: "default"
+      })
       assert.deepStrictEqual(yield* waiting(redis), ["a"])
       assert.deepStrictEqual(yield* redis.send("SMEMBERS", keys.queues), ["rq:queue:default"])
       yield* assertNoTtl(redis, keys.job("a"))
@@ -27,7 +36,7 @@ suite("enqueue: (new) -> queued", (it) => {
     Effect.gen(function*() {
       const enqueue = redis.eval(script)
       yield* enqueue([newJob("a"), newJob("b")])
-      const again = newJob("a", { atFront: true, ttl: 9, fields: ["data", "other", "status", "scheduled"] })
+      const again = newJob("a", { atFront: true, ttl: 9, data: "other", fields: ["status", "scheduled"] })
       assert.deepStrictEqual(yield* assertUnchanged(redis, enqueue([again, newJob("b")])), [false, false])
     }))
 
@@ -73,7 +82,7 @@ suite("enqueue: (new) -> queued", (it) => {
       const answers = yield* redis.eval(script)(jobs)
       assert.deepStrictEqual(answers, jobs.map(() => true))
       for (const [index, queue] of queues.entries()) {
-        const ids = jobs.slice(0, 597).filter((one) => one.queue === queue).map((one) => one.id)
+        const ids = jobs.slice(0, 597).filter((one) => one.common.queue === queue).map((one) => one.id)
         assert.deepStrictEqual(yield* waiting(redis, queue), [`j${597 + index}`, ...ids])
       }
       assert.sameMembers(
@@ -82,12 +91,45 @@ suite("enqueue: (new) -> queued", (it) => {
       )
     }))
 
+  it("writes what jobs share once for each, and what they don't for its own", ({ redis }) =>
+    Effect.gen(function*() {
+      const one: Common = { queue: "q1", atFront: false, ttl: undefined, fields: ["status", "queued", "meta", "{}"] }
+      const other: Common = { queue: "q2", atFront: false, ttl: 30, fields: ["status", "queued"] }
+      const job1 = (id: string, common: Common): NewJob => ({
+        id,
+        data: `data of ${id}`,
+        description: `${id}()`,
+        common
+      })
+      const jobs = [job1("a", one), job1("b", other), job1("c", one), job1("d", { ...one, queue: "q2" })]
+      assert.deepStrictEqual(yield* redis.eval(script)(jobs), [true, true, true, true])
+      for (const { common, data, description, id } of jobs) {
+        const expected = {
+          data,
+          description,
+          status: "queued",
+          ...(common.fields.includes("meta") ? { meta: "{}" } : {})
+        }
+        assert.deepStrictEqual<unknown>(yield* job(redis, id), expected)
+      }
+      assert.deepStrictEqual(yield* waiting(redis, "q1"), ["a", "c"])
+      assert.deepStrictEqual(yield* waiting(redis, "q2"), ["b", "d"])
+      yield* assertTtl(redis, keys.job("b"), 30)
+      yield* assertNoTtl(redis, keys.job("d"))
+    }))
+
   it("keeps bytes and any text of fields as they are", ({ redis }) =>
     Effect.gen(function*() {
       yield* redis.eval(script)([
-        newJob("a", { fields: ["data", "grüße 🎉\r\n\0'\"", "status", "queued", "empty", ""] })
+        newJob("a", { data: "grüße 🎉\r\n\0'\"", fields: ["status", "queued", "empty", "", "meta", "ü\0"] })
       ])
-      assert.deepStrictEqual(yield* job(redis, "a"), { data: "grüße 🎉\r\n\0'\"", status: "queued", empty: "" })
+      assert.deepStrictEqual(yield* job(redis, "a"), {
+        data: "grüße 🎉\r\n\0'\"",
+        description: "",
+        status: "queued",
+        empty: "",
+        meta: "ü\0"
+      })
     }))
 
   it("writes nothing where the key of any queue holds something else", ({ redis }) =>

@@ -7,16 +7,21 @@ import { assertNoTtl, assertRefusedUnchanged, assertUnchanged, job, suite, waiti
 
 const newJob = (id: string, due: string, queue = "default", fields: ReadonlyArray<string> = []): NewScheduledJob => ({
   id,
-  queue,
   due,
-  fields: ["data", `data of ${id}`, "status", "scheduled", ...fields]
+  data: `data of ${id}`,
+  description: "",
+  common: { queue, fields: ["status", "scheduled", ...fields] }
 })
 
 suite("schedule: (new) -> scheduled", (it) => {
   it("writes the hash, the registry with the due time, and the set of queues, but no queue", ({ redis }) =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* redis.eval(script)([newJob("a", "1795500010.123")]), [true])
-      assert.deepStrictEqual(yield* job(redis, "a"), { data: "data of a", status: "scheduled" })
+      assert.deepStrictEqual(yield* job(redis, "a"), {
+        data: "data of a",
+        description: "",
+        status: "scheduled"
+      })
       assert.deepStrictEqual(yield* zset(redis, keys.scheduled("default")), [["a", "1795500010.123"]])
       assert.deepStrictEqual(yield* waiting(redis), [])
       assert.deepStrictEqual(yield* redis.send("SMEMBERS", keys.queues), ["rq:queue:default"])
@@ -53,7 +58,9 @@ suite("schedule: (new) -> scheduled", (it) => {
       const jobs = Array.from({ length: 600 }, (_, i) => newJob(`j${i}`, `${1795500600 - i}.5`, `q${i % 3}`))
       assert.deepStrictEqual(yield* redis.eval(script)(jobs), jobs.map(() => true))
       for (const queue of ["q0", "q1", "q2"]) {
-        const expected = jobs.filter((one) => one.queue === queue).reverse().map((one) => [one.id, one.due] as const)
+        const expected = jobs.filter((one) => one.common.queue === queue).reverse().map((one) =>
+          [one.id, one.due] as const
+        )
         assert.deepStrictEqual(yield* zset(redis, keys.scheduled(queue)), expected)
       }
     }))

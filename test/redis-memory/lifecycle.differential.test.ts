@@ -100,17 +100,32 @@ const fields = (status: string) =>
     ].flat()
   )
 
+const text = one("x\x00\xff", "y", "")
+
+/** One to three jobs that have one or two things in common. */
+const ofSome = <C, J>(
+  common: FastCheck.Arbitrary<C>,
+  job: FastCheck.Arbitrary<J>
+): FastCheck.Arbitrary<Array<J & { readonly common: C }>> =>
+  FastCheck.tuple(
+    common,
+    common,
+    FastCheck.array(FastCheck.tuple(job, FastCheck.boolean()), { minLength: 1, maxLength: 3 })
+  )
+    .map(([first, second, jobs]) => jobs.map(([one, isFirst]) => ({ ...one, common: isFirst ? first : second })))
+
 const dependents = (of: string) => `${keys.job(of)}:dependents`
 const dependencies = (of: string) => `${keys.family.job}:${of}:dependencies`
 
 const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
-  some(
-    FastCheck.record({ id, queue, atFront: FastCheck.boolean(), ttl: one(undefined, 1000), fields: fields("queued") }),
-    3
+  ofSome(
+    FastCheck.record({ queue, atFront: FastCheck.boolean(), ttl: one(undefined, 1000), fields: fields("queued") }),
+    FastCheck.record({ id, data: text, description: text })
   ).map((jobs) => call(enqueue, jobs)),
-  some(FastCheck.record({ id, queue, due: seconds, fields: fields("scheduled") }), 3).map((jobs) =>
-    call(schedule, jobs)
-  ),
+  ofSome(
+    FastCheck.record({ queue, fields: fields("scheduled") }),
+    FastCheck.record({ id, due: seconds, data: text, description: text })
+  ).map((jobs) => call(schedule, jobs)),
   FastCheck.tuple(queue, id, seconds).map((params) => call(reschedule, ...params)),
   FastCheck.tuple(queue, scheduler).map(([name, token]) =>
     roughly(call(lease.take, keys.schedulerLock(name), token, 100_000))
