@@ -85,6 +85,7 @@ export const promote = Redis.script(
       params.heartbeat ? 1 : 0
     )
     for (const { skip } of params.queues) out.push(skip)
+    for (const { queue } of params.queues) out.push(queue)
     return out
   },
   {
@@ -93,52 +94,56 @@ export const promote = Redis.script(
     lua: `${luaLease}
 local jobs, firstSeen = KEYS[2], KEYS[3]
 local token, now, nowDate, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local budget, grace = tonumber(ARGV[5]), tonumber(ARGV[6])
+local budget, grace, nowSeconds = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[2])
 
--- An id that no scheduled job belongs to: true once it has been seen for longer than the grace.
-local function overdue(id)
-  local seen = firstSeen .. id
-  redis.call("SET", seen, now, "EX", grace * 10, "NX")
-  return tonumber(now) - tonumber(redis.call("GET", seen)) > grace
+-- An id that no scheduled job belongs to: true once it has been seen for longer than the grace. A hash of the queue
+-- keeps when each was first seen, so that one look tells that there is none, as there mostly is. What stands there for
+-- longer than the hash would live without a touch is of another time that the id was scheduled.
+local function overdue(seen, id)
+  local since = tonumber(redis.pcall("HGET", seen, id) or "")
+  if since and nowSeconds - since <= grace * 10 then return nowSeconds - since > grace end
+  redis.pcall("HSET", seen, id, now)
+  redis.pcall("EXPIRE", seen, grace * 10)
+  return false
 end
 
 local function wrongType(key, expected)
   return key .. " holds a " .. redis.call("TYPE", key)["ok"] .. ", expected a " .. expected
 end
 
-local function promoteDue(scheduled, queue, skip)
+local function promoteDue(scheduled, queue, seen, skip)
   -- Mostly nothing is due, which one look at the head tells. pcall: a foreign type is this queue's problem alone.
   local head = redis.pcall("ZRANGE", scheduled, skip, skip, "WITHSCORES")
   if head.err then return { 2, wrongType(scheduled, "zset") } end
   if not head[1] then return { 1, {}, "", 0, 0, "", 0 } end
-  if tonumber(head[2]) > tonumber(now) then return { 1, {}, "", 0, 0, head[2], 0 } end
+  if tonumber(head[2]) > nowSeconds then return { 1, {}, "", 0, 0, head[2], 0 } end
   local list = redis.call("TYPE", queue)["ok"]
   if list ~= "list" and list ~= "none" then return { 2, wrongType(queue, "list") } end
 
   local limit = budget
   local due = redis.call("ZRANGEBYSCORE", scheduled, "-inf", now, "WITHSCORES", "LIMIT", skip, limit)
-  budget = budget - #due / 2
-  local ids, toRemove, dropped, held, firstDue = {}, {}, 0, 0, ""
-  local toBack = {}
-  for i = 1, #due, 2 do
-    local id = due[i]
+  local looked = #due / 2
+  budget = budget - looked
+  local ids, toRemove, toBack, dropped, held, firstDue = {}, {}, {}, 0, 0, ""
+  for i = 1, looked do
+    local id, score = due[2 * i - 1], due[2 * i]
     local key = jobs .. id
     -- pcall: a foreign key of another type under the job's name must not stop the others half way
-    local job = redis.pcall("HMGET", key, "status", "enqueue_at_front", "ttl", "enqueue_at_front_on_retry", "ended_at")
+    local job = redis.pcall("HMGET", key, "status", "ttl", "enqueue_at_front", "enqueue_at_front_on_retry")
     if job[1] == "scheduled" then
-      redis.call("HSET", key, "status", "queued", "enqueued_at", nowDate, "due_at", due[i + 1])
-      local ttl = tonumber(job[3] or "")
+      redis.call("HSET", key, "status", "queued", "enqueued_at", nowDate, "due_at", score)
+      local ttl = job[2] and tonumber(job[2])
       if ttl and ttl >= 1 and ttl < 1e11 then redis.call("EXPIRE", key, math.floor(ttl)) end
-      if job[2] == "1" or (job[4] == "1" and job[5] and job[5] ~= "") then
+      if job[3] == "1" or job[4] == "1" and (redis.call("HGET", key, "ended_at") or "") ~= "" then
         redis.call("LPUSH", queue, id)
       else
         toBack[#toBack + 1] = id
       end
-      if firstDue == "" then firstDue = due[i + 1] end
+      if firstDue == "" then firstDue = score end
       ids[#ids + 1] = id
-      toRemove[#toRemove + 1] = id
-    elseif overdue(id) then
-      toRemove[#toRemove + 1] = id
+      toRemove[i - held] = id
+    elseif overdue(seen, id) then
+      toRemove[i - held] = id
       dropped = dropped + 1
     else
       held = held + 1
@@ -146,21 +151,25 @@ local function promoteDue(scheduled, queue, skip)
   end
   if #toBack > 0 then redis.call("RPUSH", queue, unpack(toBack)) end
   if #toRemove > 0 then
-    redis.call("ZREM", scheduled, unpack(toRemove))
+    if held == 0 then
+      -- those that were looked at are next to each other still
+      redis.call("ZREMRANGEBYRANK", scheduled, skip, skip + looked - 1)
+    else
+      redis.call("ZREM", scheduled, unpack(toRemove))
+    end
     -- the next time that one of them is scheduled has a grace of its own
-    local seen = {}
-    for i = 1, #toRemove do seen[i] = firstSeen .. toRemove[i] end
-    redis.call("DEL", unpack(seen))
+    if redis.call("EXISTS", seen) == 1 then redis.pcall("HDEL", seen, unpack(toRemove)) end
   end
   local nextDue = redis.call("ZRANGEBYSCORE", scheduled, "(" .. now, "+inf", "WITHSCORES", "LIMIT", 0, 1)
-  return { 1, ids, firstDue, dropped, held, nextDue[2] or "", #due == 2 * limit and 1 or 0 }
+  return { 1, ids, firstDue, dropped, held, nextDue[2] or "", looked == limit and 1 or 0 }
 end
 
-local held, out = false, {}
+local held, out, queues = false, {}, (#KEYS - ${keysBeforeQueues}) / 3
 for at = ${keysBeforeQueues + 1}, #KEYS, 3 do
   if prolongLease(KEYS[at], token, lease) then
     held = true
-    out[#out + 1] = promoteDue(KEYS[at + 1], KEYS[at + 2], tonumber(ARGV[8 + #out]))
+    local seen = firstSeen .. ARGV[8 + queues + #out]
+    out[#out + 1] = promoteDue(KEYS[at + 1], KEYS[at + 2], seen, tonumber(ARGV[8 + #out]))
   else
     out[#out + 1] = { 0 }
   end

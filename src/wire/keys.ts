@@ -121,7 +121,7 @@ export const ownFamily = {
   handover: "rq:effect:handover:",
   /** `handovers:<queue>`: sorted set of workers with a handover list, by the time at which they count as dead. */
   handovers: "rq:effect:handovers:",
-  /** `first_seen:<id>`: when a due job without a usable hash was first seen. */
+  /** `first_seen:<queue>`: hash of the ids that are due and have no usable job, by when each was first seen. */
   firstSeen: "rq:effect:first_seen:",
   /** `maintenance:<queue>`: exists while somebody has looked after the queue within the interval. */
   maintenance: "rq:effect:maintenance:",

@@ -266,6 +266,21 @@ suite("promote: scheduled -> queued", (it) => {
       assert.deepInclude(row, { dropped: 0, heldBack: 2 })
     }))
 
+  it("counts the grace anew for an id that was last seen long ago", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* lead(redis, "default")
+      const entry = redis.send("ZADD", keys.scheduled("default"), Wire.seconds(now - 10), "a")
+      yield* entry
+      yield* promote(redis)
+      // Python takes it out, and schedules it again eleven minutes later
+      yield* redis.send("ZREM", keys.scheduled("default"), "a")
+      yield* entry
+      for (const [seconds, dropped] of [[660, 0], [720, 0], [721, 1]] as const) {
+        const [row] = yield* promote(redis, { time: now + seconds * 1000 })
+        assert.deepInclude(row, { dropped, heldBack: 1 - dropped })
+      }
+    }))
+
   it("passes over what is held back at the head, so that it blocks nobody", ({ redis }) =>
     Effect.gen(function*() {
       yield* lead(redis, "default")

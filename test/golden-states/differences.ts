@@ -68,7 +68,7 @@ export const deliberate = {
     why:
       "Python producers write the registry before the hash, so an entry without a job may be about to get one: it is " +
       "held back for a minute before it is dropped",
-    path: /^(rq:scheduled:default g-missing( precision)?|rq:effect:first_seen:g-missing( type| ttl)?)$/,
+    path: /^(rq:scheduled:default g-missing( precision)?|rq:effect:first_seen:default( g-missing| type| ttl)?)$/,
     rq: undefined,
     ours: anything
   },
