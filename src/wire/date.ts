@@ -9,7 +9,8 @@ let lastSecond = NaN
 let lastText = ""
 
 /**
- * `2026-11-23T17:08:22.532000Z`: the one form that every RQ reads. Throws RangeError for what Python has no date for
+ * `2026-11-23T17:08:22.532Z`, which every RQ reads: it writes six digits of a fraction and takes one to six, and each job
+ * has several dates. Throws RangeError for what Python has no date for
  * (years outside 1 to 9999, NaN), since such a text ends a Python worker.
  */
 export const encode = (millis: number): string => {
@@ -23,7 +24,7 @@ export const encode = (millis: number): string => {
     lastSecond = second
   }
   const rest = Math.floor(millis - second * 1000)
-  return rest < 10 ? `${lastText}00${rest}000Z` : rest < 100 ? `${lastText}0${rest}000Z` : `${lastText}${rest}000Z`
+  return rest < 10 ? `${lastText}00${rest}Z` : rest < 100 ? `${lastText}0${rest}Z` : `${lastText}${rest}Z`
 }
 
 /** Reads no or up to six digits of a fraction; what is below a millisecond is cut. Anything else is undefined. */

@@ -6,17 +6,17 @@ const from1970to2200 = fc.integer({ min: 0, max: Date.UTC(2200, 0, 1) })
 const anyYear = fc.integer({ min: Date.parse("0001-01-01T00:00:00Z"), max: Date.parse("9999-12-31T23:59:59.999Z") })
 
 describe("encode", () => {
-  it("writes six digits of a fraction and Z", () => {
-    assert.strictEqual(Wire.encode(0), "1970-01-01T00:00:00.000000Z")
-    assert.strictEqual(Wire.encode(1795453702673), "2026-11-23T17:08:22.673000Z")
-    assert.strictEqual(Wire.encode(1795453702005), "2026-11-23T17:08:22.005000Z")
-    assert.strictEqual(Wire.encode(-1), "1969-12-31T23:59:59.999000Z")
-    assert.strictEqual(Wire.encode(1.9), "1970-01-01T00:00:00.001000Z")
+  it("writes three digits of a fraction and Z", () => {
+    assert.strictEqual(Wire.encode(0), "1970-01-01T00:00:00.000Z")
+    assert.strictEqual(Wire.encode(1795453702673), "2026-11-23T17:08:22.673Z")
+    assert.strictEqual(Wire.encode(1795453702005), "2026-11-23T17:08:22.005Z")
+    assert.strictEqual(Wire.encode(-1), "1969-12-31T23:59:59.999Z")
+    assert.strictEqual(Wire.encode(1.9), "1970-01-01T00:00:00.001Z")
   })
 
   it("agrees with toISOString", () => {
     fc.assert(fc.property(anyYear, (millis) => {
-      assert.strictEqual(Wire.encode(millis), new Date(millis).toISOString().replace("Z", "000Z"))
+      assert.strictEqual(Wire.encode(millis), new Date(millis).toISOString())
     }))
   })
 

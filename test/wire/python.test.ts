@@ -59,7 +59,7 @@ describe("python", () => {
 
   it("has the same dates", () => {
     for (const { millis, text } of python.dates) {
-      assert.strictEqual(Wire.encode(millis), text)
+      assert.strictEqual(Wire.encode(millis), text.replace(/000Z$/, "Z"))
       assert.strictEqual(Wire.decode(text), millis)
     }
   })
