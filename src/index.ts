@@ -25,6 +25,11 @@ export * as CurrentJob from "./CurrentJob.js"
 /**
  * @since 0.1.0
  */
+export * as Doctor from "./Doctor.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Ids from "./Ids.js"
 
 /**

@@ -294,6 +294,25 @@ const checkPromotion = (job: JobView, queue: string): ReadonlyArray<Violation> =
   })]
 }
 
+/**
+ * A worker of RQ moves an id there before it starts the job, which takes it milliseconds. One that is seen there for longer
+ * has lost its worker. Not a matter of one state, so it is asked apart.
+ */
+export const stuckIntermediate = (job: JobView): ReadonlyArray<Violation> =>
+  job.status !== "queued" ? [] : job.places.flatMap((place) =>
+    place.kind !== "intermediate" ? [] : [violation({
+      code: "stuck-intermediate",
+      invariant: 6,
+      severity: "warning",
+      job: job.id,
+      queue: place.queue,
+      key: place.key,
+      message: `job ${job.id} of ${place.queue} was taken by a worker of RQ that has not started it`,
+      remedy: "a worker of effect-rq gives it back after a minute or two, as effect-rq doctor --fix does",
+      repair: { _tag: "Tidy", queue: place.queue }
+    })]
+  )
+
 /** What is wrong with one job, or with what is left of one. */
 export const checkJob = (job: JobView, now: number, lapsedMillis: number): ReadonlyArray<Violation> => {
   const found: Array<Violation> = []
@@ -317,7 +336,8 @@ export const checkJob = (job: JobView, now: number, lapsedMillis: number): Reado
         severity,
         job: job.id,
         message: `the results of job ${job.id} are kept for ever, and there is no such job`,
-        remedy: "effect-rq doctor --fix lets them expire in a day"
+        remedy: "effect-rq doctor --fix lets them expire in a day",
+        repair: { _tag: "ExpireResults", job: job.id }
       }))
     }
     return found

@@ -76,7 +76,8 @@ export type Repair =
   | { readonly _tag: "DropEntry"; readonly job: string; readonly key: string; readonly member: string }
   /** The last of several entries in one list. */
   | { readonly _tag: "DropDuplicate"; readonly job: string; readonly key: string }
-  | { readonly _tag: "DropKey"; readonly job: string; readonly key: string }
+  /** Results that are kept for ever, of a job that is gone: a day more. */
+  | { readonly _tag: "ExpireResults"; readonly job: string }
   /** A lock that never lapses gets RQ's own lease. */
   | { readonly _tag: "EndLock"; readonly queue: string; readonly holder: string }
   | { readonly _tag: "Abandon"; readonly queue: string }

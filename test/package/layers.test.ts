@@ -17,7 +17,8 @@ const services = [
   "lock",
   "inspector",
   "control",
-  "invariants"
+  "invariants",
+  "doctor"
 ]
 const processes = [...services, "worker", "scheduler"]
 const library = [...processes, "redis-memory", "redis-live", "contract"]
@@ -47,6 +48,7 @@ const layers: Record<string, ReadonlyArray<string>> = {
   registry: services,
   lock: services,
   inspector: services,
+  doctor: services,
   contract: services,
   scheduler: processes,
   worker: processes,
