@@ -44,6 +44,11 @@ const dispatch = (invocation: Invocation, stop: Signals.Stop, loadHost: LoadHost
         Effect.promise(() => import("./verbs/info.js")),
         ({ run }) => run(invocation.options, invocation.args)
       )
+    case "doctor":
+      return Effect.flatMap(
+        Effect.promise(() => import("./verbs/doctor.js")),
+        ({ run }) => run(invocation.options, invocation.args)
+      )
     case "jobShow":
       return Effect.flatMap(
         Effect.promise(() => import("./verbs/job.js")),

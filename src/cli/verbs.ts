@@ -395,6 +395,26 @@ export const verbs = {
     details: ["Default: all queues."],
     examples: ["effect-rq info --interval 2", "effect-rq info mail --json"]
   }),
+  doctor: verb({
+    words: ["doctor"],
+    summary: "Find out what is wrong in Redis, and mend what can be mended",
+    synopsis: "[QUEUE...]",
+    args: any,
+    options: {
+      fix: flag("fix", "mend what can be mended without a doubt"),
+      sample: integer("sample", "N", "look at about so many jobs; default: 10000"),
+      queue: texts("queue", "QUEUE", "same as an argument; may be given several times"),
+      url,
+      json
+    },
+    details: [
+      "It looks at each job's place, at who schedules, promotes and works, at what dead workers have left, and at the settings "
+      + "and the clock of the server; default: of all queues. It never holds up Redis, and looks again at what seems to be "
+      + "wrong before it says so. Without --fix it changes nothing.",
+      "Exits with 1 when there is an error: jobs that are lost, late or stand still. Warnings alone exit with 0."
+    ],
+    examples: ["effect-rq doctor", "effect-rq doctor mail --fix", "effect-rq doctor --sample 100000 --json"]
+  }),
   jobShow: verb({
     words: ["job", "show"],
     summary: "Show one job",
