@@ -57,7 +57,7 @@ const environment: ReadonlyArray<readonly [string, string]> = [
 
 const exitCodes: ReadonlyArray<readonly [string, string]> = [
   ["0", "done, or stopped cleanly by a signal; a job that failed is no failure of the worker"],
-  ["1", "Redis can't be reached, nothing was found, or something failed"],
+  ["1", "Redis can't be reached, nothing was found, something failed, or doctor found an error"],
   ["2", "the command line can't be understood"],
   ["130, 143", "a second SIGINT or SIGTERM: left at once"]
 ]

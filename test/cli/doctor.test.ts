@@ -1,0 +1,77 @@
+/**
+ * `doctor` and `explain` from the command line, on a server.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { RedisLive } from "effect-rq"
+import * as Effect from "effect/Effect"
+import { useCli } from "./support.js"
+
+const cli = useCli()
+
+const send = (...commands: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const redis = yield* RedisLive.make({ url: cli.server.url })
+    for (const command of commands) {
+      const [name = "", ...args] = command.split(" ")
+      yield* redis.send(name, ...args)
+    }
+  }).pipe(Effect.scoped, Effect.runPromise)
+
+describe("doctor", { timeout: 60_000 }, () => {
+  it("is content, complains, and mends", async () => {
+    await send("CONFIG SET appendonly yes")
+    const well = await cli.run(["doctor"])
+    assert.deepStrictEqual([well.code, well.stdout, well.stderr], [
+      0,
+      "looked at 0 jobs in 0 queues: all is well\n",
+      ""
+    ])
+
+    await send(
+      "SADD rq:queues rq:queue:mail",
+      "HSET rq:job:lost data [] origin mail status queued enqueued_at 2026-01-01T00:00:00.000000Z",
+      "HSET rq:job:due data [] origin mail status scheduled",
+      "ZADD rq:scheduled:mail 99999999999 due"
+    )
+    const ill = await cli.run(["doctor", "mail"])
+    assert.strictEqual(ill.code, 1)
+    assert.strictEqual(
+      ill.stdout,
+      `error    job lost of mail is queued, and in no place: no worker will find it
+         effect-rq doctor --fix puts it at the front of its queue, once it has been so for a minute
+error    no scheduler leads mail, where a job is scheduled: nothing is promoted
+         start one: effect-rq scheduler mail, or a worker with --with-scheduler
+looked at 2 jobs in 1 queue: 2 errors, 0 warnings, 0 for information
+`
+    )
+    assert.strictEqual(ill.stderr, "effect-rq: 2 errors\n")
+
+    const fixed = await cli.run(["doctor", "--queue", "mail", "--fix", "--json", "--sample", "100"])
+    assert.deepStrictEqual([fixed.code, fixed.stderr], [1, "effect-rq: 1 error left\n"])
+    const report = JSON.parse(fixed.stdout)
+    assert.deepInclude(report, { healthy: false, jobs: 2, queues: 1, unverified: 0, complete: true })
+    assert.deepInclude(report.findings[0], {
+      code: "lost-job",
+      severity: "error",
+      invariant: 1,
+      job: "lost",
+      queue: "mail",
+      mendable: true,
+      mended: true,
+      left: null
+    })
+    assert.deepInclude(report.findings[1], { code: "no-scheduler", mendable: false, mended: null, left: null })
+
+    // what is left is no error: nobody works, which a deployment may be about to change
+    await send("DEL rq:job:due rq:scheduled:mail")
+    const warned = await cli.run(["doctor"])
+    assert.deepStrictEqual([warned.code, warned.stderr], [0, ""])
+    assert.match(warned.stdout, /^warning {2}no worker listens on mail, where 1 job waits\n/)
+  })
+
+  it("says what it can't understand", async () => {
+    const { code, stderr } = await cli.run(["doctor", "--sample", "0"])
+    assert.strictEqual(code, 2)
+    assert.match(stderr, /^effect-rq: --sample: expected a whole number from 1 .*\nusage: effect-rq doctor/)
+  })
+})
