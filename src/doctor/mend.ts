@@ -48,6 +48,7 @@ export const make = (redis: Redis.RedisService) => {
           intervalMillis: 1,
           maxAbandons,
           limit: 100,
+          python: true,
           forgetSeconds: 630
         })
         count += found.abandoned.length

@@ -268,10 +268,8 @@ const checkLife = (job: JobView, now: number, lapsedMillis: number): ReadonlyArr
       message: `job ${job.id} of ${place.queue} was given up for dead ${seconds(late)} ago with its worker ${
         job.worker ?? "(unknown)"
       }, and nobody takes it over`,
-      remedy: ours
-        ? `start a worker for ${place.queue}, which takes it over; effect-rq doctor --fix does the same once`
-        : `start a worker of RQ for ${place.queue}: its maintenance takes it over`,
-      repair: ours ? { _tag: "Abandon", queue: place.queue } : undefined
+      remedy: `start a worker for ${place.queue}, which takes it over; effect-rq doctor --fix does the same once`,
+      repair: { _tag: "Abandon", queue: place.queue }
     })]
   })
 
