@@ -58,7 +58,7 @@ interface Row {
   readonly left: ReadonlyArray<Doctor.Code>
   /** Whether the state is the same as before, because nothing could be mended. */
   readonly untouched?: boolean
-  readonly then?: (hands: Hands) => Effect.Effect<unknown, Redis.RedisError>
+  readonly afterwards?: (hands: Hands) => Effect.Effect<unknown, Redis.RedisError>
 }
 
 const rows: ReadonlyArray<Row> = [
@@ -72,7 +72,7 @@ const rows: ReadonlyArray<Row> = [
       ]),
     found: ["lost-job"],
     left: [],
-    then: ({ redis }) => Effect.map(waiting(redis), (ids) => assert.deepStrictEqual(ids, ["a", "b"]))
+    afterwards: ({ redis }) => Effect.map(waiting(redis), (ids) => assert.deepStrictEqual(ids, ["a", "b"]))
   },
   {
     name: "a queued job in no list for less than a minute is left: it may be on its way",
@@ -94,7 +94,7 @@ const rows: ReadonlyArray<Row> = [
       putJob(redis, "a", { status: "started", started_at: ago(300_000), execution: ours, worker_name: "v" }),
     found: ["lost-job"],
     left: [],
-    then: ({ redis }) =>
+    afterwards: ({ redis }) =>
       Effect.map(job(redis, "a"), (hash) => {
         assert.deepInclude(hash, { status: "queued", worker_name: "", abandon_count: "1" })
         assert.notProperty(hash, "started_at")
@@ -133,7 +133,7 @@ const rows: ReadonlyArray<Row> = [
       ]),
     found: ["lost-job", "lost-job", "misplaced-job"],
     left: [],
-    then: ({ redis }) =>
+    afterwards: ({ redis }) =>
       Effect.map(
         Effect.all(["finished", "failed", "canceled"].map((name) => zset(redis, `rq:${name}:default`))),
         (all) => assert.deepStrictEqual(all, [[["a", "inf"]], [["b", "-1"]], [["c", String(Math.floor(seconds))]]])
@@ -158,7 +158,7 @@ const rows: ReadonlyArray<Row> = [
       ]),
     found: ["stray-entry", "stray-entry"],
     left: [],
-    then: ({ redis }) => Effect.map(waiting(redis), (ids) => assert.deepStrictEqual(ids, ["a"]))
+    afterwards: ({ redis }) => Effect.map(waiting(redis), (ids) => assert.deepStrictEqual(ids, ["a"]))
   },
   {
     name: "of an id that stands in its list twice the last is taken out",
@@ -170,7 +170,7 @@ const rows: ReadonlyArray<Row> = [
       ]),
     found: ["duplicate-entry"],
     left: [],
-    then: ({ redis }) => Effect.map(waiting(redis), (ids) => assert.deepStrictEqual(ids, ["a", "b"]))
+    afterwards: ({ redis }) => Effect.map(waiting(redis), (ids) => assert.deepStrictEqual(ids, ["a", "b"]))
   },
   {
     name: "entries without a job are taken out",
@@ -190,7 +190,7 @@ const rows: ReadonlyArray<Row> = [
     given: (hands) => send(hands, `ZADD rq:scheduled:default ${seconds + 500} a`),
     found: ["entry-without-job"],
     left: ["entry-without-job"],
-    then: (hands) =>
+    afterwards: (hands) =>
       Effect.gen(function*() {
         hands.setTime(now + 61_000)
         const report = yield* Effect.provideService(examine(), Redis.Redis, hands.redis)
@@ -223,7 +223,7 @@ const rows: ReadonlyArray<Row> = [
       ]),
     found: ["forgotten-dependent"],
     left: [],
-    then: ({ redis }) =>
+    afterwards: ({ redis }) =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* waiting(redis), ["a"])
         assert.strictEqual(yield* redis.send("EXISTS", "rq:job::a:dependencies", "rq:job:b:dependents"), 0)
@@ -244,7 +244,7 @@ const rows: ReadonlyArray<Row> = [
       ]),
     found: ["unknown-dependent"],
     left: ["blocked-dependent"],
-    then: ({ redis }) =>
+    afterwards: ({ redis }) =>
       Effect.map(redis.send("SMEMBERS", "rq:job:b:dependents"), (ids) => assert.deepStrictEqual(ids, ["a"]))
   },
   {
@@ -256,7 +256,7 @@ const rows: ReadonlyArray<Row> = [
       ]),
     found: ["lapsed-job"],
     left: [],
-    then: ({ redis }) => Effect.map(status(redis, "a"), (status) => assert.strictEqual(status, "queued"))
+    afterwards: ({ redis }) => Effect.map(status(redis, "a"), (status) => assert.strictEqual(status, "queued"))
   },
   {
     name: "what was handed over to a dead worker goes back, also where maintenance doesn't know of it",
@@ -273,7 +273,7 @@ const rows: ReadonlyArray<Row> = [
       ]),
     found: ["stray-handover", "stray-handover"],
     left: [],
-    then: ({ redis }) =>
+    afterwards: ({ redis }) =>
       Effect.gen(function*() {
         assert.deepStrictEqual([...(yield* waiting(redis))].sort(), ["a", "b", "c"])
         assert.deepStrictEqual(yield* zset(redis, "rq:effect:handovers:default"), [])
@@ -302,7 +302,7 @@ const rows: ReadonlyArray<Row> = [
       ]),
     found: ["stuck-intermediate"],
     left: [],
-    then: ({ redis }) => Effect.map(waiting(redis), (ids) => assert.deepStrictEqual(ids, ["a"]))
+    afterwards: ({ redis }) => Effect.map(waiting(redis), (ids) => assert.deepStrictEqual(ids, ["a"]))
   },
   {
     name: "workers that are gone leave the sets",
@@ -315,7 +315,7 @@ const rows: ReadonlyArray<Row> = [
     given: (hands) => send(hands, "PERSIST rq:scheduler-lock:default"),
     found: ["endless-lock"],
     left: [],
-    then: ({ redis }) =>
+    afterwards: ({ redis }) =>
       Effect.map(redis.send<number>("PTTL", "rq:scheduler-lock:default"), (ttl) => assert.isAbove(ttl, 50_000))
   },
   {
@@ -451,7 +451,7 @@ suite("the doctor", (it) => {
         yield* mend(report)
         assert.deepStrictEqual(codes(yield* examine()), row.left)
         if (row.untouched === true) assert.deepStrictEqual(yield* state(hands.redis), before)
-        if (row.then !== undefined) yield* row.then(hands)
+        if (row.afterwards !== undefined) yield* row.afterwards(hands)
       }))
   }
 
