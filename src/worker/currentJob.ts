@@ -12,6 +12,7 @@ import type { CurrentJobService } from "../CurrentJob.js"
 import * as Job from "../Job.js"
 import type { Claimed } from "../lifecycle/claim.js"
 import type * as Redis from "../Redis.js"
+import * as Bytes from "../wire/bytes.js"
 import * as Date from "../wire/date.js"
 import * as Json from "../wire/json.js"
 import * as keys from "../wire/keys.js"
@@ -24,8 +25,10 @@ const instant = (millis: number | undefined): Option.Option<DateTime.Utc> =>
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-const readMeta = (text: string): Readonly<Record<string, unknown>> => {
-  const parsed = text === "" ? Either.right({}) : Json.parse(text, "meta")
+const noBytes = new Uint8Array()
+
+const readMeta = (bytes: Uint8Array): Readonly<Record<string, unknown>> => {
+  const parsed = bytes.length === 0 ? Either.right({}) : Json.parse(Bytes.text(bytes), "meta")
   return Either.isRight(parsed) && isRecord(parsed.right) ? parsed.right : {}
 }
 
@@ -44,7 +47,12 @@ export const makeCurrentJob = (
 ): CurrentJobService => {
   const setMeta = redis.eval(setMetaScript)
   const touch = redis.eval(touchScript)
-  const read = Effect.map(redis.send<string | null>("HGET", keys.job(job.id), "meta"), (text) => text ?? "")
+  // as bytes: what is no UTF-8 would not be found again when it is compared with what was read
+  const read = Effect.map(
+    redis.sendBytes<Uint8Array | null>("HGET", keys.job(job.id), "meta"),
+    (bytes) => bytes ?? noBytes
+  )
+  const own = { queue: job.queue, id: job.id, execution: job.execution, worker: run.worker }
 
   const updateMeta: CurrentJobService["updateMeta"] = (fields) =>
     Effect.gen(function*() {
@@ -54,7 +62,7 @@ export const makeCurrentJob = (
           Json.stringify({ ...readMeta(before), ...fields }, "meta"),
           ({ field, message }) => new Job.InvalidJobError({ job: run.name, field, message })
         )
-        const done = yield* setMeta(job, before, after)
+        const done = yield* setMeta(own, before, after)
         if (done !== "changed") return done === "written"
       }
     })

@@ -3,26 +3,33 @@
  *
  * @internal
  */
-import type { Execution } from "../lifecycle/execution.js"
+import { type Execution, luaIsOwner } from "../lifecycle/execution.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 
-/** `before` is the meta as it was read: when it has changed meanwhile nothing is written. */
+/** `before` is the meta as it was read, to the byte: when it has changed meanwhile nothing is written. */
 export const setMeta = Redis.script(
-  ({ execution, id, queue }: Execution, before: string, after: string) => [
+  (
+    { execution, id, queue, worker }: Execution & { readonly worker: string },
+    before: string | Uint8Array,
+    after: string
+  ) => [
     keys.started(queue),
     keys.job(id),
     `${id}:${execution}`,
     before,
-    after
+    after,
+    execution,
+    worker
   ],
   {
     name: "set-meta",
     numberOfKeys: 2,
-    lua: `
+    lua: `${luaIsOwner}
 if not redis.call("ZSCORE", KEYS[1], ARGV[1]) then return 0 end
-if redis.call("HGET", KEYS[2], "status") ~= "started" then return 0 end
-if (redis.call("HGET", KEYS[2], "meta") or "") ~= ARGV[2] then return 2 end
+local job = redis.call("HMGET", KEYS[2], "status", "worker_name", "execution", "meta")
+if job[1] ~= "started" or not isOwner(ARGV[5], job[2]) or job[3] and job[3] ~= ARGV[4] then return 0 end
+if (job[4] or "") ~= ARGV[2] then return 2 end
 redis.call("HSET", KEYS[2], "meta", ARGV[3])
 return 1
 `,

@@ -197,6 +197,18 @@ suite("claim: queued -> started", (it) => {
       assert.isUndefined((yield* turn(redis, { queues: ["high", "low"], want: 3, counter: 2 })).problem)
     }))
 
+  it("leaves in the queue, in order, what it can't start because the key of the registry is something else", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* put(redis, "bad", "a", "b", "c")
+      yield* put(redis, "low", "l")
+      yield* redis.send("SET", keys.started("bad"), "a text")
+      const result = yield* turn(redis, { queues: ["bad", "low"], want: 5 })
+      assert.deepStrictEqual(ids(result), ["l"])
+      assert.include(result.problem, keys.started("bad"))
+      assert.deepStrictEqual(yield* list(redis, keys.queue("bad")), ["a", "b", "c"])
+      for (const id of ["a", "b", "c"]) assert.strictEqual(yield* status(redis, id), "queued")
+    }))
+
   it("keeps in the handover list what can't be given back", ({ redis }) =>
     Effect.gen(function*() {
       yield* redis.send("SET", keys.queue("bad"), "a text")

@@ -97,6 +97,14 @@ suite("complete: started -> finished", (it) => {
       ])
     }))
 
+  it("takes a lifetime that Redis can't count for one without end", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { fields: { result_ttl: "99999999999999" } })
+      yield* turn(redis, { ended: [completed("a")] })
+      yield* assertNoTtl(redis, keys.job("a"))
+      assert.deepStrictEqual(yield* zset(redis, keys.finished("default")), [["a", "inf"]])
+    }))
+
   it("hands in 300 of two queues in one call, each by itself", ({ redis }) =>
     Effect.gen(function*() {
       const all = Array.from({ length: 300 }, (_, i) => ({ id: `j${i}`, queue: `q${i % 2}`, execution: execution(i) }))

@@ -331,6 +331,29 @@ suite("release of dependents: deferred -> queued", (it) => {
       assert.deepStrictEqual(yield* waiting(redis), ["good", "last"])
     }))
 
+  it("a job that is replaced is none of those who wait for its parents any more: Python would queue it again", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putParents(redis, "p", "q")
+      yield* putDeferred(redis, "d", ["p", "q"])
+      yield* putDeferred(redis, "other", ["p"])
+      const admitted = yield* redis.eval(admit)({
+        id: "d",
+        queue: "default",
+        unique: "replace",
+        window: undefined,
+        due: undefined,
+        atFront: false,
+        ttl: undefined,
+        parents: [],
+        allowFailure: false,
+        now: Wire.seconds(now),
+        fields: ["data", "x", "origin", "default", "status", "queued"]
+      })
+      assert.deepStrictEqual(admitted, { outcome: "enqueued", replaced: true })
+      assert.deepStrictEqual(yield* redis.send("SMEMBERS", dependentsOf("p")), ["other"])
+      assert.strictEqual(yield* redis.send("EXISTS", dependentsOf("q"), dependenciesOf("d")), 0)
+    }))
+
   it("a foreign key in the place of a job's parents does not lose the job when it is replaced", ({ redis }) =>
     Effect.gen(function*() {
       yield* putJob(redis, "d")

@@ -1,10 +1,12 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type { Execution } from "../../src/lifecycle/execution.js"
 import { heartbeat } from "../../src/lifecycle/heartbeat.js"
 import type { RedisService } from "../../src/Redis.js"
 import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
 import { setMeta } from "../../src/worker/meta.js"
+import { touch } from "../../src/worker/touch.js"
 import { assertUnchanged, at, job, members, now, putJob, suite, waiting, zset } from "./support.js"
 import { completed, execution, failed, putStarted, released, stopped, turn } from "./turn.js"
 
@@ -13,6 +15,27 @@ const putStale = (redis: RedisService) =>
   Effect.gen(function*() {
     yield* putStarted(redis, "a", { execution: execution(9), fields: { worker_name: "w2", retries_left: "3" } })
     yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now + 10_000), `a:${execution(0)}`)
+  })
+
+/** The same worker runs the job again; its execution before is still in the registry. */
+const putAgain = (redis: RedisService) =>
+  Effect.gen(function*() {
+    yield* putStarted(redis, "a", { execution: execution(9), fields: { execution: execution(9) } })
+    yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now + 10_000), `a:${execution(0)}`)
+  })
+
+const beats = (redis: RedisService, executions: ReadonlyArray<Execution>) =>
+  redis.eval(heartbeat)({
+    worker: "w1",
+    queues: ["default"],
+    aliveSeconds: 20,
+    workerTtl: 60,
+    birth: ["birth", "b"],
+    state: ["state", "busy"],
+    currentJob: "a",
+    full: true,
+    executions: executions.map((one) => ({ ...one, startedAt: "1" })),
+    ...at(now)
   })
 
 suite("the fence of an execution: its worker", (it) => {
@@ -37,6 +60,35 @@ suite("the fence of an execution: its worker", (it) => {
       }))
   }
 
+  for (const ended of [completed, failed, stopped, released]) {
+    it(`a job that the same worker runs again is not taken by the execution before: ${ended("a")._tag}`, ({ redis }) =>
+      Effect.gen(function*() {
+        yield* putAgain(redis)
+        const before = yield* job(redis, "a")
+        assert.deepStrictEqual((yield* turn(redis, { ended: [ended("a")] })).handedIn, [false])
+        assert.deepStrictEqual(yield* job(redis, "a"), before)
+        assert.deepStrictEqual(yield* members(redis, keys.started("default")), [`a:${execution(9)}`])
+        assert.deepStrictEqual(yield* waiting(redis), [])
+        const again = yield* turn(redis, { ended: [completed("a", { execution: execution(9) })] })
+        assert.deepStrictEqual(again.handedIn, [true])
+      }))
+  }
+
+  it("nor is it kept alive by the execution before", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putAgain(redis)
+      const before = yield* job(redis, "a")
+      const of = { queue: "default", id: "a", execution: execution(0) }
+      const later = { aliveUntil: Wire.seconds(now + 60_000), nowDate: Wire.encode(now) }
+      assert.isFalse(yield* assertUnchanged(redis, redis.eval(touch)(of, later)))
+      assert.deepStrictEqual(yield* beats(redis, [of]), [false])
+      assert.deepStrictEqual(yield* job(redis, "a"), before)
+      assert.deepStrictEqual(yield* members(redis, keys.started("default")), [`a:${execution(9)}`])
+      yield* redis.send("HSET", keys.job("a"), "status", "canceled", "execution", execution(0))
+      yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now + 10_000), `a:${execution(0)}`)
+      assert.isFalse(yield* assertUnchanged(redis, redis.eval(touch)(of, later)))
+    }))
+
   it("one that is not in the registry any more changes nothing at all", ({ redis }) =>
     Effect.gen(function*() {
       yield* putStale(redis)
@@ -51,20 +103,8 @@ suite("the fence of an execution: its worker", (it) => {
       yield* putStarted(redis, "a", { fields: { worker_name: "" } })
       yield* putStarted(redis, "b")
       yield* redis.send("HDEL", keys.job("b"), "worker_name")
-      const executions = ["a", "b"].map((id) => ({ queue: "default", id, execution: execution(0), startedAt: "1" }))
-      const beats = redis.eval(heartbeat)({
-        worker: "w1",
-        queues: ["default"],
-        aliveSeconds: 20,
-        workerTtl: 60,
-        birth: ["birth", "b"],
-        state: ["state", "busy"],
-        currentJob: "a",
-        full: true,
-        executions,
-        ...at(now)
-      })
-      assert.deepStrictEqual(yield* beats, [true, true])
+      const executions = ["a", "b"].map((id) => ({ queue: "default", id, execution: execution(0) }))
+      assert.deepStrictEqual(yield* beats(redis, executions), [true, true])
       assert.deepStrictEqual((yield* turn(redis, { ended: [completed("a"), failed("b")] })).handedIn, [true, true])
       assert.deepStrictEqual(yield* members(redis, keys.finished("default")), ["a"])
       assert.deepStrictEqual(yield* members(redis, keys.failed("default")), ["b"])
@@ -84,7 +124,7 @@ suite("the fence of an execution: its worker", (it) => {
 })
 
 suite("setMeta", (it) => {
-  const of = { queue: "default", id: "a", execution: execution(0) }
+  const of = { worker: "w1", queue: "default", id: "a", execution: execution(0) }
 
   it("writes what is kept with the job, compared with what was read", ({ redis }) =>
     Effect.gen(function*() {
@@ -112,6 +152,10 @@ suite("setMeta", (it) => {
       yield* putStarted(redis, "a", { execution: execution(1) })
       assert.strictEqual(yield* set, "lost")
       yield* putStarted(redis, "a", { fields: { status: "canceled" } })
+      assert.strictEqual(yield* set, "lost")
+      yield* putStale(redis)
+      assert.strictEqual(yield* set, "lost")
+      yield* putAgain(redis)
       assert.strictEqual(yield* set, "lost")
       yield* redis.send("DEL", keys.job("a"))
       assert.strictEqual(yield* set, "lost")

@@ -159,6 +159,20 @@ describe("meta", () => {
       })
     ))
 
+  it.effect("that is no text begins anew as well", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        yield* probe(world, "worker", (job) => Effect.as(Effect.orDie(job.updateMeta({ ok: 1 })), "ok"))
+        yield* world.redis.send("SET", keys.suspended, "1")
+        yield* enqueue(world)
+        yield* world.redis.send("HSET", keys.job("a"), "meta", new Uint8Array([0x7b, 0xff, 0xc3, 0x28, 0x7d]))
+        yield* world.redis.send("DEL", keys.suspended)
+        yield* world.adjust("2 seconds")
+        assert.strictEqual(yield* world.status("a"), "finished")
+        assert.strictEqual(yield* hget(world, "a", "meta"), `{"ok":1}`)
+      })
+    ))
+
   it.effect("progress is from 0 to 1, anything else is refused", () =>
     travelling((world) =>
       Effect.gen(function*() {

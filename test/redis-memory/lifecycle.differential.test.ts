@@ -214,8 +214,8 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
     statuses: one(["finished"], ["failed"], ["scheduled"], ["started"]),
     byExecution: FastCheck.boolean()
   }).map((params) => call(remove, params)),
-  FastCheck.tuple(execution, one("", "{}", "{\"n\":1}"), one("{}", "{\"n\":1}")).map(([of, before, after]) =>
-    call(setMeta, of, before, after)
+  FastCheck.tuple(execution, worker, one("", "{}", "{\"n\":1}"), one("{}", "{\"n\":1}")).map(
+    ([of, name, before, after]) => call(setMeta, { ...of, worker: name }, before, after)
   ),
   FastCheck.tuple(worker, some(queue, 2)).map(([name, queues]) =>
     call(recover, { executionPrefix: prefix(name), queues })

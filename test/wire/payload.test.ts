@@ -85,6 +85,7 @@ describe("decode", () => {
     const bomb = Zlib.deflateSync(Buffer.alloc(Bytes.maxInflated + 1, 0x20))
     assert.isBelow(bomb.length, 100_000)
     assert.strictEqual(refused(bomb).reason, "TooLarge")
+    assert(Either.isLeft(Bytes.inflate(bomb)), "it stops while it inflates, not after")
     assert.strictEqual(refused(Buffer.alloc(Bytes.maxInflated + 1, 0x20)).reason, "TooLarge")
   })
 

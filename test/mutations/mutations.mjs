@@ -1,0 +1,812 @@
+/**
+ * The checks that the tests stand for, as data: where each is, what is written instead, and which tests notice.
+ *
+ * `find` is a text that is in its file exactly once, short enough to live through changes around it.
+ */
+
+/**
+ * @typedef {object} Mutation
+ * @property {string} name
+ * @property {string} what What goes wrong without the check.
+ * @property {string} file
+ * @property {string} find
+ * @property {string} replace
+ * @property {ReadonlyArray<string>} tests Test files, one of which must fail.
+ */
+
+const conformance = (...names) => names.map((name) => `test/conformance/${name}.test.ts`)
+const travel = (...names) => names.map((name) => `test/time-travel/${name}.test.ts`)
+const life = (...names) => names.map((name) => `test/life/${name}.test.ts`)
+
+const lifecycle = (name) => `src/lifecycle/${name}.ts`
+
+/** @type {ReadonlyArray<Mutation>} */
+export const mutations = [
+  // promote
+  {
+    name: "promote-token",
+    what: "a scheduler that lost its lock promotes",
+    file: lifecycle("promote"),
+    find: "if prolongLease(KEYS[at], token, lease) then",
+    replace: "if prolongLease(KEYS[at], token, lease) or true then",
+    tests: conformance("promote")
+  },
+  {
+    name: "promote-early",
+    what: "jobs are promoted before they are due",
+    file: lifecycle("promote"),
+    find: `"-inf", now, "WITHSCORES"`,
+    replace: `"-inf", "+inf", "WITHSCORES"`,
+    tests: conformance("promote")
+  },
+  {
+    name: "promote-status",
+    what: "an id whose job is not scheduled any more is queued",
+    file: lifecycle("promote"),
+    find: `if job[1] == "scheduled" then`,
+    replace: `if job[1] then`,
+    tests: conformance("promote")
+  },
+  {
+    name: "promote-once",
+    what: "what is promoted stays scheduled",
+    file: lifecycle("promote"),
+    find: `redis.call("ZREM", scheduled, unpack(toRemove))`,
+    replace: "",
+    tests: conformance("promote")
+  },
+  {
+    name: "promote-front",
+    what: "a job for the front of the queue goes to its end",
+    file: lifecycle("promote"),
+    find: `if job[2] == "1" or`,
+    replace: `if false or`,
+    tests: conformance("promote")
+  },
+  {
+    name: "promote-ttl",
+    what: "a promoted job waits for longer than its ttl",
+    file: lifecycle("promote"),
+    find: `redis.call("EXPIRE", key, math.floor(ttl))`,
+    replace: "",
+    tests: conformance("promote")
+  },
+  {
+    name: "promote-grace",
+    what: "an id whose hash is about to come is dropped at once",
+    file: lifecycle("promote"),
+    find: "return tonumber(now) - tonumber(redis.call(\"GET\", seen)) > grace",
+    replace: "return true",
+    tests: conformance("promote")
+  },
+  {
+    name: "promote-bound",
+    what: "one call promotes without a bound",
+    file: lifecycle("promote"),
+    find: "budget = budget - #due / 2",
+    replace: "",
+    tests: conformance("promote")
+  },
+  {
+    name: "promote-type",
+    what: "a foreign key under the name of a queue stops the scheduler",
+    file: lifecycle("promote"),
+    find: `if list ~= "list" and list ~= "none" then`,
+    replace: "if false then",
+    tests: conformance("promote")
+  },
+
+  // lease
+  {
+    name: "lease-take",
+    what: "a lock that another holds is taken",
+    file: lifecycle("lease"),
+    find: `"PX", millis, "NX") then return true end`,
+    replace: `"PX", millis) then return true end`,
+    tests: conformance("lease")
+  },
+  {
+    name: "lease-renew",
+    what: "a lock that another holds is prolonged",
+    file: lifecycle("lease"),
+    find: "if not holdsLease(key, token) then return false end\n  redis.call(\"PEXPIRE\"",
+    replace: "redis.call(\"PEXPIRE\"",
+    tests: conformance("lease")
+  },
+  {
+    name: "lease-release",
+    what: "a lock that another holds is released",
+    file: lifecycle("lease"),
+    find: "if not holdsLease(key, token) then return false end\n  redis.call(\"DEL\"",
+    replace: "redis.call(\"DEL\"",
+    tests: conformance("lease")
+  },
+  {
+    name: "lease-announce",
+    what: "who waits for a lock does not learn that it is free",
+    file: lifecycle("lease"),
+    find: `redis.call("PUBLISH", channel, "released")`,
+    replace: "",
+    tests: [...conformance("lock"), ...travel("election")]
+  },
+  {
+    name: "lock-renewal",
+    what: "a lock is not renewed while it is held",
+    file: "src/Lock.ts",
+    find: "Effect.sleep(ttl / 3)",
+    replace: "Effect.sleep(ttl * 3)",
+    tests: conformance("lock")
+  },
+  {
+    name: "lock-lost",
+    what: "a holder does not learn that the lock is another's now",
+    file: "src/Lock.ts",
+    find: "Option.isSome(answer) && answer.value) confirmed = sent",
+    replace: "Option.isSome(answer)) confirmed = sent",
+    tests: conformance("lock")
+  },
+  {
+    name: "lock-lapsed",
+    what: "a holder without Redis believes for ever that it holds the lock",
+    file: "src/Lock.ts",
+    find: "(yield* Clock.currentTimeMillis) - confirmed >= ttl) break",
+    replace: "(yield* Clock.currentTimeMillis) - confirmed >= Infinity) break",
+    tests: conformance("lock")
+  },
+
+  // election
+  {
+    name: "election-lapse",
+    what: "nobody takes over when the leader has crashed",
+    file: "src/Scheduler.ts",
+    find: "if ((yield* Clock.currentTimeMillis) > lapse) yield* election",
+    replace: "if ((yield* Clock.currentTimeMillis) > lapse) yield* Effect.never",
+    tests: travel("election")
+  },
+  {
+    name: "election-handover",
+    what: "nobody takes over at once when the leader stops in peace",
+    file: "src/Scheduler.ts",
+    find: "if (released) yield* election",
+    replace: "if (released) yield* Effect.void",
+    tests: travel("election")
+  },
+  {
+    name: "scheduler-deposed",
+    what: "a scheduler that lost its lock believes that it leads",
+    file: "src/Scheduler.ts",
+    find: "yield* onDeposed(state, now)",
+    replace: "yield* Effect.void",
+    tests: travel("election", "crashing")
+  },
+
+  // enqueue, schedule, admit
+  {
+    name: "enqueue-once",
+    what: "enqueueing again with the same id queues the job twice",
+    file: lifecycle("enqueue"),
+    find: `if redis.call("EXISTS", key) == 1 then`,
+    replace: "if false then",
+    tests: conformance("enqueue")
+  },
+  {
+    name: "enqueue-type",
+    what: "a foreign key under the name of a queue leaves half a job behind",
+    file: lifecycle("enqueue"),
+    find: `if found ~= "none" and found ~= expected then`,
+    replace: "if false then",
+    tests: conformance("enqueue")
+  },
+  {
+    name: "enqueue-ttl",
+    what: "a job waits for longer than its ttl",
+    file: lifecycle("enqueue"),
+    find: `if ttl ~= "" then redis.call("EXPIRE", key, ttl) end`,
+    replace: "",
+    tests: conformance("enqueue")
+  },
+  {
+    name: "enqueue-front",
+    what: "a job for the front of the queue goes to its end",
+    file: lifecycle("enqueue"),
+    find: `if front == "1" then`,
+    replace: "if false then",
+    tests: conformance("enqueue")
+  },
+  {
+    name: "schedule-once",
+    what: "scheduling again with the same id changes the job",
+    file: lifecycle("schedule"),
+    find: `if redis.call("EXISTS", key) == 1 then`,
+    replace: "if false then",
+    tests: conformance("schedule")
+  },
+  {
+    name: "schedule-announce",
+    what: "a scheduler sleeps past a job that is due sooner than what it knew of",
+    file: lifecycle("schedule"),
+    find: "do announceNext(",
+    replace: "do tostring(",
+    tests: conformance("schedule")
+  },
+  {
+    name: "unique-waiting",
+    what: "a unique job that waits is replaced without being asked for",
+    file: lifecycle("admit"),
+    find: `or waits and mode ~= "replace" then`,
+    replace: "then",
+    tests: life("unique")
+  },
+  {
+    name: "unique-started",
+    what: "a unique job that runs is replaced",
+    file: lifecycle("admit"),
+    find: "if not where[status] or waits",
+    replace: "if waits",
+    tests: life("unique")
+  },
+  {
+    name: "unique-window",
+    what: "uniqueFor ends with the job",
+    file: lifecycle("admit"),
+    find: `if not waits and redis.call("EXISTS", UNIQUE) == 1 then return false, 0 end`,
+    replace: "",
+    tests: life("unique")
+  },
+  {
+    name: "unique-replaced",
+    what: "a replaced job stands in its queue twice",
+    file: lifecycle("admit"),
+    find: `attempt("LREM", QUEUE .. origin, 1, id)`,
+    replace: "",
+    tests: life("unique")
+  },
+  {
+    name: "unique-dependents",
+    what: "a replaced job is still among the dependents of what it waited for",
+    file: lifecycle("admit"),
+    find: `attempt("SREM", JOB .. before[i] .. ":dependents", id)`,
+    replace: "tostring(i)",
+    tests: conformance("dependents")
+  },
+  {
+    name: "dependents-circle",
+    what: "jobs wait for one another for ever",
+    file: lifecycle("admit"),
+    find: "if one == id then return true end",
+    replace: "",
+    tests: life("dependencies")
+  },
+  {
+    name: "dependents-wait",
+    what: "a job does not wait for others",
+    file: lifecycle("admit"),
+    find: "if unmet then",
+    replace: "if false then",
+    tests: life("dependencies")
+  },
+
+  // the fence
+  {
+    name: "fence-member",
+    what: "an execution that was taken away has an effect",
+    file: lifecycle("execution"),
+    find: `id .. ":" .. execution) ~= 1 then return nil end`,
+    replace: `id .. ":" .. execution) == "" then return nil end`,
+    tests: conformance("fence", "complete")
+  },
+  {
+    name: "fence-status",
+    what: "an execution of a job that Python has canceled or queued again has an effect",
+    file: lifecycle("execution"),
+    find: `if job[1] ~= "started" or owner and`,
+    replace: "if owner and",
+    tests: conformance("fence", "complete", "fail")
+  },
+  {
+    name: "fence-owner",
+    what: "an execution of a job that another worker runs by now has an effect",
+    file: lifecycle("execution"),
+    find: `or owner and not isOwner(owner, job[2])`,
+    replace: "",
+    tests: conformance("fence")
+  },
+  {
+    name: "fence-owner-service",
+    what: "as above, seen by who uses the services",
+    file: lifecycle("execution"),
+    find: `or owner and not isOwner(owner, job[2])`,
+    replace: "",
+    tests: life("fence")
+  },
+  {
+    name: "fence-execution",
+    what: "an execution of a job that the same worker runs again by now has an effect",
+    file: lifecycle("execution"),
+    find: "if current and current ~= execution then return nil end",
+    replace: "",
+    tests: conformance("fence")
+  },
+  {
+    name: "fence-emptied-name",
+    what: "a job whose worker's name Python has emptied is nobody's",
+    file: lifecycle("execution"),
+    find: `return not name or name == "" or name == worker`,
+    replace: "return name == worker",
+    tests: conformance("fence")
+  },
+  {
+    name: "release-fence",
+    what: "an execution that was taken away is put back",
+    file: lifecycle("release"),
+    find: "or not takeOut(WORKER, queue, id, execution) then",
+    replace: "or takeOut(WORKER, queue, id, execution) and false then",
+    tests: conformance("release", "fence")
+  },
+  {
+    name: "release-owner",
+    what: "an execution of a job that another worker runs by now is put back",
+    file: lifecycle("release"),
+    find: "not takeOut(WORKER, queue",
+    replace: "not takeOut(nil, queue",
+    tests: conformance("release", "fence")
+  },
+  {
+    name: "release-front",
+    what: "a job that is given back goes to the end of its queue",
+    file: lifecycle("release"),
+    find: `redis.call("LPUSH", QUEUE .. queue, id)`,
+    replace: `redis.call("RPUSH", QUEUE .. queue, id)`,
+    tests: conformance("release")
+  },
+  {
+    name: "complete-fence",
+    what: "complete has an effect for an execution that was taken away",
+    file: lifecycle("complete"),
+    find: "if not job then return 0 end",
+    replace: "if not job then job = {} end",
+    tests: conformance("complete", "fence")
+  },
+  {
+    name: "complete-owner",
+    what: "complete ends a job that another worker runs by now",
+    file: lifecycle("complete"),
+    find: "takeOut(WORKER, queue",
+    replace: "takeOut(nil, queue",
+    tests: conformance("complete", "fence")
+  },
+  {
+    name: "fail-fence",
+    what: "fail has an effect for an execution that was taken away",
+    file: lifecycle("fail"),
+    find: "if not job then return 0 end",
+    replace: "if not job then job = {} end",
+    tests: conformance("fail", "fence")
+  },
+  {
+    name: "fail-owner",
+    what: "fail ends a job that another worker runs by now",
+    file: lifecycle("fail"),
+    find: "takeOut(WORKER, queue",
+    replace: "takeOut(nil, queue",
+    tests: conformance("fail", "fence")
+  },
+  {
+    name: "stop-fence",
+    what: "stop has an effect for an execution that was taken away",
+    file: lifecycle("stop"),
+    find: "if not job then return 0 end",
+    replace: "if not job then job = {} end",
+    tests: conformance("stop", "fence")
+  },
+  {
+    name: "heartbeat-status",
+    what: "a worker beats for a job that was taken away",
+    file: lifecycle("heartbeat"),
+    find: `fields[1] == "started" and isOwner`,
+    replace: "isOwner",
+    tests: conformance("heartbeat")
+  },
+  {
+    name: "heartbeat-owner",
+    what: "a worker beats for a job that another worker runs",
+    file: lifecycle("heartbeat"),
+    find: "and isOwner(worker, fields[2]) and",
+    replace: "and",
+    tests: conformance("heartbeat")
+  },
+  {
+    name: "heartbeat-execution",
+    what: "a worker beats for an execution that is not the current one",
+    file: lifecycle("heartbeat"),
+    find: "(not fields[3] or fields[3] == execution)",
+    replace: "true",
+    tests: conformance("fence")
+  },
+  {
+    name: "heartbeat-prolongs",
+    what: "a beat does not keep what runs alive",
+    file: lifecycle("heartbeat"),
+    find: `redis.call("ZADD", started, "XX", aliveUntil, id .. ":" .. execution)`,
+    replace: "",
+    tests: conformance("heartbeat")
+  },
+  {
+    name: "touch-fence",
+    what: "a handler's sign of life counts for a job that was taken away",
+    file: "src/worker/touch.ts",
+    find: `if job[1] ~= "started" or job[2] ~= ARGV[2] then return 0 end`,
+    replace: "",
+    tests: conformance("fence")
+  },
+  {
+    name: "meta-fence",
+    what: "a handler writes into a job that was taken away",
+    file: "src/worker/meta.ts",
+    find: `if job[1] ~= "started" or not isOwner`,
+    replace: "if not isOwner",
+    tests: conformance("fence")
+  },
+  {
+    name: "meta-compare",
+    what: "meta that somebody else wrote meanwhile is lost",
+    file: "src/worker/meta.ts",
+    find: `(job[4] or "") ~= ARGV[2]`,
+    replace: "false",
+    tests: conformance("fence")
+  },
+
+  // ends
+  {
+    name: "complete-keeps-none",
+    what: "a job with a result ttl of 0 stays",
+    file: lifecycle("complete"),
+    find: "elseif ttl == 0 then",
+    replace: "elseif false then",
+    tests: conformance("complete")
+  },
+  {
+    name: "complete-ttl",
+    what: "finished jobs stay for ever",
+    file: lifecycle("complete"),
+    find: `if ttl > 0 then redis.call("EXPIRE", key, ttl) end`,
+    replace: "",
+    tests: conformance("complete")
+  },
+  {
+    name: "ttl-forever",
+    what: "a lifetime without end becomes one that Redis refuses",
+    file: lifecycle("execution"),
+    find: "if seconds < 0 or seconds > 1e11 then return -1 end",
+    replace: "",
+    tests: conformance("complete")
+  },
+  {
+    name: "fail-ttl",
+    what: "failed jobs stay for ever",
+    file: lifecycle("fail"),
+    find: `if ttl > 0 then redis.call("EXPIRE", key, ttl) end`,
+    replace: "",
+    tests: conformance("fail")
+  },
+  {
+    name: "fail-never",
+    what: "a job that must not be tried again is tried again",
+    file: lifecycle("fail"),
+    find: `retry ~= "never" and`,
+    replace: "",
+    tests: conformance("fail", "retry")
+  },
+  {
+    name: "fail-count",
+    what: "a job is tried again without end",
+    file: lifecycle("fail"),
+    find: `"retries_left", left - 1`,
+    replace: `"retries_left", left`,
+    tests: conformance("retry")
+  },
+  {
+    name: "repeat-count",
+    what: "a job repeats without end",
+    file: lifecycle("complete"),
+    find: `"repeats_left", repeats - 1`,
+    replace: `"repeats_left", repeats`,
+    tests: conformance("repeat")
+  },
+  {
+    name: "results-ttl",
+    what: "results stay when their job is gone",
+    file: lifecycle("result"),
+    find: `if ttl > 0 then redis.call("EXPIRE", results, ttl)`,
+    replace: `if ttl > 0 then tostring(ttl)`,
+    tests: conformance("complete", "fail")
+  },
+  {
+    name: "complete-dependents",
+    what: "who waits for a job that has finished waits for ever",
+    file: lifecycle("complete"),
+    find: `releaseDependents(id, "finished"`,
+    replace: `tostring(id, "finished"`,
+    tests: conformance("dependents")
+  },
+  {
+    name: "dependents-once",
+    what: "a dependent that was released before is queued again",
+    file: lifecycle("dependents"),
+    find: `or job[1] ~= "deferred" or not job[2]`,
+    replace: "or not job[2]",
+    tests: conformance("dependents")
+  },
+  {
+    name: "dependents-last",
+    what: "a dependent is released before the last of what it waits for",
+    file: lifecycle("dependents"),
+    find: "if not isMet(status, allowFailure) then return false end",
+    replace: "",
+    tests: conformance("dependents")
+  },
+  {
+    name: "dependents-failure",
+    what: "a failure releases who did not allow it",
+    file: lifecycle("dependents"),
+    find: `return allowFailure and (`,
+    replace: "return (",
+    tests: conformance("dependents")
+  },
+
+  // claim
+  {
+    name: "claim-status",
+    what: "a canceled or finished job is run",
+    file: lifecycle("claim"),
+    find: `if job[1] and job[1] ~= "queued" then return true end`,
+    replace: "",
+    tests: conformance("claim")
+  },
+  {
+    name: "claim-persist",
+    what: "a job expires while it runs",
+    file: lifecycle("claim"),
+    find: `redis.call("PERSIST", key)`,
+    replace: "",
+    tests: conformance("claim")
+  },
+  {
+    name: "claim-give-back",
+    what: "what was handed over and has no slot is not given back",
+    file: lifecycle("claim"),
+    find: `while attempt("LMOVE", list, QUEUE .. queues[i], "RIGHT", "LEFT") do end`,
+    replace: "",
+    tests: conformance("claim")
+  },
+  {
+    name: "claim-paused",
+    what: "jobs of a paused queue are run",
+    file: lifecycle("claim"),
+    find: "if not isPaused[queues[i]] and claimFrom(QUEUE",
+    replace: "if claimFrom(QUEUE",
+    tests: conformance("paused")
+  },
+  {
+    name: "claim-suspended",
+    what: "a suspended fleet takes jobs",
+    file: lifecycle("claim"),
+    find: "if suspended == 1 or isPaused[queues[i]] then",
+    replace: "if isPaused[queues[i]] then",
+    tests: conformance("paused")
+  },
+  {
+    name: "claim-foreign-registry",
+    what: "jobs are lost while the key of the registry holds something else",
+    file: lifecycle("claim"),
+    find: `for j = #ids, i, -1 do redis.call("LPUSH", list, ids[j]) end`,
+    replace: "",
+    tests: conformance("claim")
+  },
+
+  // maintenance
+  {
+    name: "abandon-reaper",
+    what: "several workers look after one queue at a time",
+    file: lifecycle("abandon"),
+    find: `if usable and redis.call("SET", MAINTENANCE .. queue, WORKER, "PX", interval, "NX") then`,
+    replace: "if usable then",
+    tests: conformance("abandon")
+  },
+  {
+    name: "abandon-alive",
+    what: "jobs are taken from workers that are alive",
+    file: lifecycle("abandon"),
+    find: `"-inf", "(" .. NOW_TEXT, "LIMIT", offset, limit)`,
+    replace: `"-inf", "+inf", "LIMIT", offset, limit)`,
+    tests: conformance("abandon")
+  },
+  {
+    name: "abandon-python",
+    what: "jobs are taken from Python's workers",
+    file: lifecycle("abandon"),
+    find: `if not id or string.sub(execution, 13, 13) ~= "8" then return false end`,
+    replace: "if not id then return false end",
+    tests: conformance("abandon")
+  },
+  {
+    name: "abandon-poison",
+    what: "a job that kills its workers does so for ever",
+    file: lifecycle("abandon"),
+    find: "times <= maxAbandons then",
+    replace: "times <= math.huge then",
+    tests: conformance("abandon")
+  },
+  {
+    name: "abandon-handover",
+    what: "what was handed over to a worker that died is lost",
+    file: lifecycle("abandon"),
+    find: `while redis.call("LMOVE", list, QUEUE .. queue, "RIGHT", "LEFT") do end`,
+    replace: "",
+    tests: conformance("abandon")
+  },
+  {
+    name: "expire-finished",
+    what: "the registry of finished jobs grows for ever",
+    file: lifecycle("abandon"),
+    find: "expire(FINISHED .. queue)",
+    replace: "",
+    tests: conformance("expire")
+  },
+  {
+    name: "tidy-held",
+    what: "a job that a worker of RQ runs is queued a second time",
+    file: lifecycle("tidy"),
+    find: "elseif not isHeld(id) and isStuck",
+    replace: "elseif isStuck",
+    tests: conformance("tidy")
+  },
+  {
+    name: "tidy-wait",
+    what: "a job that a worker of RQ is about to start is queued a second time",
+    file: lifecycle("tidy"),
+    find: "return NOW - since > ",
+    replace: "return NOW - since > -1e9 * ",
+    tests: conformance("tidy")
+  },
+  {
+    name: "maintenance-absence",
+    what: "after an absence of Redis all that runs counts as abandoned",
+    file: "src/worker/maintenance.ts",
+    find: "|| now - state.steadySince < aliveSeconds * 1000) return",
+    replace: ") return",
+    tests: life("review")
+  },
+
+  // what users do to jobs
+  {
+    name: "cancel-started",
+    what: "a running job is not stopped by cancel",
+    file: lifecycle("cancel"),
+    find: `if status == "started" then return`,
+    replace: "if false then return",
+    tests: life("manage")
+  },
+  {
+    name: "requeue-once",
+    what: "a job that waits or runs is queued again",
+    file: lifecycle("requeue"),
+    find: `if status ~= "failed" and status ~= "stopped" and status ~= "finished" and status ~= "canceled" then`,
+    replace: "if false then",
+    tests: life("manage")
+  },
+  {
+    name: "delete-started",
+    what: "a job is deleted while it runs",
+    file: lifecycle("delete"),
+    find: `if status == "started" then return { 0, status } end`,
+    replace: "",
+    tests: life("manage")
+  },
+  {
+    name: "reschedule-status",
+    what: "a job that is not scheduled any more gets another time",
+    file: lifecycle("reschedule"),
+    find: `~= "scheduled" then return 0 end`,
+    replace: `== false then return 0 end`,
+    tests: conformance("reschedule")
+  },
+  {
+    name: "remove-status",
+    what: "an entry that was left behind takes the job with it that is somewhere else",
+    file: lifecycle("remove"),
+    find: "if status == ARGV[i] then",
+    replace: "if status then",
+    tests: conformance("remove", "registry")
+  },
+
+  // the worker
+  {
+    name: "worker-deadline",
+    what: "a job runs past its timeout",
+    file: "src/worker/deadlines.ts",
+    find: "yield* expire(now)",
+    replace: "yield* Effect.void",
+    tests: travel("running")
+  },
+  {
+    name: "worker-lost",
+    what: "a job that was taken away runs on",
+    file: "src/worker/beating.ts",
+    find: `yield* executions.interrupt(self, "lost")`,
+    replace: "yield* Effect.void",
+    tests: travel("crashing")
+  },
+  {
+    name: "worker-twice",
+    what: "what a lost reply and the recovery both bring is run twice",
+    file: "src/worker/executions.ts",
+    find: "if (state.ours.has(job.execution)) return",
+    replace: "",
+    tests: travel("crashing")
+  },
+  {
+    name: "worker-recovery",
+    what: "what a call claimed whose reply was lost waits until it counts as abandoned",
+    file: "src/worker/pump.ts",
+    find: "if (state.unsure && state.reserved === 0) return takeUp",
+    replace: "if (state.unsure && state.reserved === 0) state.unsure = false",
+    tests: travel("crashing")
+  },
+  {
+    name: "worker-name",
+    what: "two workers of one name run side by side",
+    file: "src/worker/registration.ts",
+    find: "then return 0 end",
+    replace: "and false then return 0 end",
+    tests: conformance("registration")
+  },
+  {
+    name: "worker-put-back",
+    what: "a worker that stops keeps what has not ended",
+    file: "src/worker/stopping.ts",
+    find: `state.ended.push({ _tag: "Released", queue, id, execution, startedAt: Date.seconds(self.startedAt) })`,
+    replace: "",
+    tests: travel("stopping")
+  },
+
+  // bad input
+  {
+    name: "inflate-bound",
+    what: "a deflated bomb takes the process with it",
+    file: "src/wire/bytes.ts",
+    find: "{ maxOutputLength: maxInflated }",
+    replace: "{}",
+    tests: ["test/wire/payload.test.ts"]
+  },
+  {
+    name: "json-depth",
+    what: "deep nesting overflows the stack",
+    file: "src/wire/json.ts",
+    find: "if (nestsDeeper(text, maxDepth)) return Either.left(tooDeep(field))",
+    replace: "",
+    tests: ["test/wire/json.test.ts"]
+  },
+  {
+    name: "json-prototype",
+    what: "a payload sets the prototype of an object",
+    file: "src/wire/json.ts",
+    find: `if (key === "__proto__") {`,
+    replace: `if (key === "") {`,
+    tests: ["test/wire/json.test.ts"]
+  }
+]
+
+/**
+ * The text of the file with the mutation in it, or why it can't be.
+ *
+ * @param {Pick<Mutation, "find" | "replace">} mutation
+ * @param {string} text
+ * @returns {{ readonly _tag: "Mutated", readonly text: string } | { readonly _tag: "Missing", readonly why: string }}
+ */
+export const apply = ({ find, replace }, text) => {
+  const parts = text.split(find)
+  if (parts.length === 1) return { _tag: "Missing", why: `does not have ${JSON.stringify(find)} any more` }
+  if (parts.length > 2) return { _tag: "Missing", why: `has ${JSON.stringify(find)} ${parts.length - 1} times` }
+  return { _tag: "Mutated", text: parts.join(replace) }
+}
