@@ -185,48 +185,48 @@ export const mutations = [
     name: "enqueue-once",
     what: "enqueueing again with the same id queues the job twice",
     file: lifecycle("enqueue"),
-    find: `if redis.call("EXISTS", key) == 1 then`,
-    replace: "if false then",
+    find: `if taken[id] or isKnown and redis.call("EXISTS", key) == 1 then`,
+    replace: `if taken[id] then`,
     tests: conformance("enqueue")
   },
   {
     name: "enqueue-type",
     what: "a foreign key under the name of a queue leaves half a job behind",
     file: lifecycle("enqueue"),
-    find: `if found ~= "none" and found ~= expected then`,
-    replace: "if false then",
+    find: `if type(length) == "table" then return requireType(KEYS[2 + q], "list") or length end`,
+    replace: ``,
     tests: conformance("enqueue")
   },
   {
     name: "enqueue-ttl",
     what: "a job waits for longer than its ttl",
     file: lifecycle("enqueue"),
-    find: `if ttl ~= "" then redis.call("EXPIRE", key, ttl) end`,
-    replace: "",
+    find: `if common.ttl then redis.call("EXPIRE", key, common.ttl) end`,
+    replace: ``,
     tests: conformance("enqueue")
   },
   {
     name: "enqueue-front",
     what: "a job for the front of the queue goes to its end",
     file: lifecycle("enqueue"),
-    find: `if front == "1" then`,
-    replace: "if false then",
+    find: `if common.front then`,
+    replace: `if false then`,
     tests: conformance("enqueue")
   },
   {
     name: "schedule-once",
     what: "scheduling again with the same id changes the job",
     file: lifecycle("schedule"),
-    find: `if redis.call("EXISTS", key) == 1 then`,
-    replace: "if false then",
+    find: `if taken[id] or isKnown and redis.call("EXISTS", key) == 1 then`,
+    replace: `if taken[id] then`,
     tests: conformance("schedule")
   },
   {
     name: "schedule-announce",
     what: "a scheduler sleeps past a job that is due sooner than what it knew of",
     file: lifecycle("schedule"),
-    find: "do announceNext(",
-    replace: "do tostring(",
+    find: `if taken[head[1]] == queue then`,
+    replace: `if false then`,
     tests: conformance("schedule")
   },
   {
@@ -623,11 +623,27 @@ export const mutations = [
   },
   {
     name: "abandon-python",
-    what: "jobs are taken from Python's workers",
+    what: "jobs are taken from Python's dead workers while Python does the same",
     file: lifecycle("abandon"),
-    find: `if not id or string.sub(execution, 13, 13) ~= "8" then return false end`,
-    replace: "if not id then return false end",
+    find: `return not isPythons and abandonPythons`,
+    replace: `return abandonPythons`,
     tests: conformance("abandon")
+  },
+  {
+    name: "abandon-python-runs",
+    what: "a job of Python's that runs again by now is queued once more",
+    file: lifecycle("abandon"),
+    find: "or runsOtherwise(queue, id, execution, job[8])",
+    replace: "",
+    tests: conformance("abandon")
+  },
+  {
+    name: "enqueue-once-in-call",
+    what: "one call that names an id twice queues it twice",
+    file: lifecycle("enqueue"),
+    find: "if taken[id] or isKnown and",
+    replace: "if isKnown and",
+    tests: conformance("enqueue", "queue")
   },
   {
     name: "abandon-poison",
