@@ -51,16 +51,24 @@ export const mutations = [
     name: "promote-once",
     what: "what is promoted stays scheduled",
     file: lifecycle("promote"),
+    find: `redis.call("ZREMRANGEBYRANK", scheduled, skip, skip + looked - 1)`,
+    replace: `tostring(skip)`,
+    tests: conformance("promote")
+  },
+  {
+    name: "promote-once-held",
+    what: "what is promoted beside an entry that is held back stays scheduled",
+    file: lifecycle("promote"),
     find: `redis.call("ZREM", scheduled, unpack(toRemove))`,
-    replace: "",
+    replace: "tostring(skip)",
     tests: conformance("promote")
   },
   {
     name: "promote-front",
     what: "a job for the front of the queue goes to its end",
     file: lifecycle("promote"),
-    find: `if job[2] == "1" or`,
-    replace: `if false or`,
+    find: `if job[3] == "1" or job[4]`,
+    replace: `if job[4]`,
     tests: conformance("promote")
   },
   {
@@ -75,16 +83,16 @@ export const mutations = [
     name: "promote-grace",
     what: "an id whose hash is about to come is dropped at once",
     file: lifecycle("promote"),
-    find: "return tonumber(now) - tonumber(redis.call(\"GET\", seen)) > grace",
-    replace: "return true",
+    find: `elseif overdue(seen, id) then`,
+    replace: `elseif true then`,
     tests: conformance("promote")
   },
   {
     name: "promote-bound",
     what: "one call promotes without a bound",
     file: lifecycle("promote"),
-    find: "budget = budget - #due / 2",
-    replace: "",
+    find: `budget = budget - looked`,
+    replace: ``,
     tests: conformance("promote")
   },
   {
