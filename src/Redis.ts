@@ -205,8 +205,21 @@ export const script = <Params extends ReadonlyArray<unknown>, R, Result>(
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Omit<RedisService, "eval">): RedisService => {
-  const asScriptError = (name: string) => (error: RedisError) =>
+export const make = (
+  options: Omit<RedisService, "eval"> & {
+    /** As `send` and `sendBytes`, with the arguments in an array: a script may have thousands. Default: by these two. */
+    readonly call?: <A>(
+      command: string,
+      args: ReadonlyArray<Arg>,
+      bytes: boolean
+    ) => Effect.Effect<A, RedisError>
+  }
+): RedisService => {
+  const { call: given, ...service } = options
+  const call = given ??
+    (<A>(command: string, args: ReadonlyArray<Arg>, bytes: boolean) =>
+      (bytes ? service.sendBytes : service.send)<A>(command, ...args))
+  const asScriptError = (name: string, error: RedisError) =>
     error.reason === "reply"
       ? new RedisError({
         reason: "script",
@@ -218,21 +231,30 @@ export const make = (options: Omit<RedisService, "eval">): RedisService => {
       : error
 
   return {
-    ...options,
-    eval: <Params extends ReadonlyArray<unknown>, Result>(self: Script<Params, Result>) => {
-      const send = (self.bytes ? options.sendBytes : options.send) as RedisService["send"] // replies are typed by `result`
-      const toScriptError = asScriptError(self.name)
-      return (...params: Params): Effect.Effect<Result, RedisError> =>
+    ...service,
+    eval: <Params extends ReadonlyArray<unknown>, Result>({
+      bytes,
+      lua,
+      name,
+      numberOfKeys,
+      params,
+      result,
+      sha
+    }: Script<Params, Result>) => {
+      const onSuccess = (reply: never) => Effect.succeed(result(reply)) // replies are typed by `result`
+      const fail = (error: RedisError) => Effect.fail(asScriptError(name, error))
+      return (...given: Params): Effect.Effect<Result, RedisError> =>
         Effect.suspend(() => {
-          const args = self.params(...params)
-          const keys = self.numberOfKeys(...params)
-          return send<never>("EVALSHA", self.sha, keys, ...args).pipe(
-            Effect.catchIf(
-              (error) => error.code === "NOSCRIPT",
-              () => send<never>("EVAL", self.lua, keys, ...args)
-            ),
-            Effect.mapBoth({ onSuccess: self.result, onFailure: toScriptError })
-          )
+          const args: Array<Arg> = [sha, numberOfKeys(...given)]
+          for (const arg of params(...given)) args.push(arg)
+          return Effect.matchEffect(call<never>("EVALSHA", args, bytes), {
+            onSuccess,
+            onFailure: (error) => {
+              if (error.code !== "NOSCRIPT") return fail(error)
+              args[0] = lua
+              return Effect.matchEffect(call<never>("EVAL", args, bytes), { onSuccess, onFailure: fail })
+            }
+          })
         })
     }
   }

@@ -128,7 +128,11 @@ export const make = (options: Options = {}): Effect.Effect<RedisService, ConfigE
       Effect.sync(() => Subscriber.make(settings, monitor)),
       (subscriber) => Effect.promise(() => subscriber.close())
     )
-    const send = (bytes: boolean): RedisService["send"] => (command, ...args) =>
+    const call = <A>(
+      command: string,
+      args: ReadonlyArray<Redis.Arg>,
+      bytes: boolean
+    ): Effect.Effect<A, Redis.RedisError> =>
       Effect.async((resume) => {
         const name = command.toUpperCase()
         const call = new Call(main, name, args, bytes, undefined, resume)
@@ -146,8 +150,9 @@ export const make = (options: Options = {}): Effect.Effect<RedisService, ConfigE
         return Effect.sync(() => call.cancel())
       })
     return Redis.make({
-      send: send(false),
-      sendBytes: send(true) as RedisService["sendBytes"], // the type of the reply follows `bytes`
+      send: (command, ...args) => call(command, args, false),
+      sendBytes: (command, ...args) => call(command, args, true),
+      call,
       subscribe: subscriber.subscribe,
       connection: Dedicated.make(settings, monitor, main)
     })

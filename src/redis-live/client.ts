@@ -10,6 +10,7 @@
  */
 import * as Effect from "effect/Effect"
 import { Command, Redis as IORedis } from "ioredis"
+import * as DiagnosticsChannel from "node:diagnostics_channel"
 import type { Arg } from "../Redis.js"
 import { RedisError } from "../Redis.js"
 import { clusterConnector } from "./cluster.js"
@@ -17,6 +18,7 @@ import type { ClientOptions } from "./ioredis.js"
 import { backOff, explain, ignore, plain } from "./ioredis.js"
 import type { Monitor } from "./monitor.js"
 import * as Prefix from "./prefix.js"
+import * as Resp from "./resp.js"
 import type { Settings } from "./settings.js"
 import { within } from "./within.js"
 
@@ -45,10 +47,6 @@ const connectTo = (settings: Settings): ClientOptions => {
   }
 }
 
-/** The same memory, as ioredis takes it. */
-const toBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
 const isReply = (error: Error): boolean => error.name === "ReplyError"
 
 /** The first word of an error reply, where it is a code. */
@@ -71,7 +69,21 @@ const asCause = (error: Error | undefined): { readonly cause?: Error } => error 
 const replyError = (command: string, error: Error): RedisError =>
   new RedisError({ reason: "reply", command, code: replyCode(error.message), message: error.message })
 
-/** A call on its way: waiting for the connection, sent, or done. */
+/** For those who watch the commands of ioredis: it tells them of its own commands only. */
+const watchers = [
+  DiagnosticsChannel.channel("tracing:ioredis:command:start"),
+  DiagnosticsChannel.channel("tracing:ioredis:command:asyncEnd"),
+  DiagnosticsChannel.channel("tracing:ioredis:command:error")
+]
+
+const isWatched = (): boolean => watchers.some((channel) => channel.hasSubscribers)
+
+/**
+ * A call on its way: waiting for the connection, sent, or done.
+ *
+ * It is to ioredis what one of its own commands is, and costs a third of one, whose arguments are copied three times and
+ * shown to nobody, and whose reply takes the way over two promises.
+ */
 export class Call {
   done = false
   sent = false
@@ -79,30 +91,69 @@ export class Call {
   moves = 0
   /** How many replies the connection had brought when it was sent. */
   replies = 0
+  /** Of a call that blocks; the others have one for all of them, see `Deadlines`. */
   timer: ReturnType<typeof setTimeout> | undefined
+  /** Its place among those with a deadline. */
+  deadline = 0
+  earlier: Call | undefined
+  later: Call | undefined
+
+  /** What ioredis asks of a command. */
+  readonly isTraced = true
+  readonly promise = undefined
+  /** The command, and its arguments as they are sent. */
+  readonly name: string
+  args: ReadonlyArray<Arg>
+
   constructor(
     readonly client: Client,
-    readonly name: string,
-    readonly args: ReadonlyArray<Arg>,
+    /** The command as errors name it, in capitals. */
+    readonly command: string,
+    readonly given: ReadonlyArray<Arg>,
     readonly bytes: boolean,
     /** Milliseconds that it may block on the server: 0 for ever, undefined when it is no blocking call. */
     readonly block: number | undefined,
     // The reply has the type that the caller of `send` names: nobody else knows it.
     readonly resume: (result: Effect.Effect<any, RedisError>) => void
-  ) {}
+  ) {
+    this.name = command
+    this.args = given
+  }
+
+  setReplyContext(): void {}
+
+  toWritable(): string | Buffer {
+    return Resp.encode(this.name, this.args)
+  }
+
+  /** A reply, its texts as bytes. */
+  resolve(reply: unknown): void {
+    this.succeed(this.bytes ? reply : Resp.toText(reply))
+  }
+
+  /** Later, as with a command of ioredis: it says so in the midst of noticing that the connection is gone. */
+  reject(error: Error): void {
+    queueMicrotask(() => this.refuse(error))
+  }
 
   private finish(result: Effect.Effect<unknown, RedisError>): void {
     if (this.done) return
     this.done = true
-    clearTimeout(this.timer)
-    if (this.block !== undefined) this.client.blocked.delete(this)
+    this.forget()
     this.resume(result)
   }
 
-  readonly succeed = (reply: unknown): void => {
+  private forget(): void {
+    this.client.deadlines.remove(this)
+    if (this.block === undefined) return
+    clearTimeout(this.timer)
+    this.client.blocked.delete(this)
+  }
+
+  succeed(reply: unknown): void {
     this.client.replies++
     const { keyPrefix } = this.client.settings
-    this.finish(Effect.succeed(keyPrefix === "" ? reply : Prefix.fromReply(this.name, this.args, reply, keyPrefix)))
+    this.finish(Effect.succeed(keyPrefix === "" ? reply : Prefix.fromReply(this.command, this.given, reply, keyPrefix)))
   }
 
   fail(error: RedisError): void {
@@ -112,12 +163,11 @@ export class Call {
   /** Forgets the call. What was sent is carried out all the same. */
   cancel(): void {
     this.done = true
-    clearTimeout(this.timer)
     this.client.waiting.delete(this)
-    this.client.blocked.delete(this)
+    this.forget()
   }
 
-  readonly reject = (error: Error): void => {
+  refuse(error: Error): void {
     const { client } = this
     if (isReply(error)) {
       client.replies++
@@ -130,7 +180,7 @@ export class Call {
       }
       // The server is no longer the master, or was told so while we were blocked on it.
       if (code === "READONLY" || code === "UNBLOCKED" || code === "MASTERDOWN" || code === "MOVED") client.retire()
-      return this.fail(replyError(this.name, error))
+      return this.fail(replyError(this.command, error))
     }
     if (error.message.startsWith("Stream isn't writeable")) {
       // The socket has just been closed: nothing was sent.
@@ -139,11 +189,11 @@ export class Call {
     this.fail(
       new RedisError({
         reason: "connection",
-        command: this.name,
+        command: this.command,
         code: errorCode(client.lastError),
         message: client.closed
-          ? `the connection to ${client.settings.server} was closed before the reply to ${this.name}`
-          : `the connection to ${client.settings.server} was lost before the reply to ${this.name}`,
+          ? `the connection to ${client.settings.server} was closed before the reply to ${this.command}`
+          : `the connection to ${client.settings.server} was lost before the reply to ${this.command}`,
         ...asCause(client.lastError)
       })
     )
@@ -157,7 +207,7 @@ export class Call {
       return this.fail(
         new RedisError({
           reason: "connection",
-          command: this.name,
+          command: this.command,
           code: errorCode(client.lastError),
           message: `${server} could not be reached within ${commandTimeout} ms${
             client.lastError === undefined ? "" : `: ${explain(client.lastError)}`
@@ -171,12 +221,59 @@ export class Call {
     this.fail(
       new RedisError({
         reason: "timeout",
-        command: this.name,
+        command: this.command,
         code: "TIMEOUT",
-        message: `no reply from ${server} to ${this.name} within ${(this.block ?? 0) + commandTimeout} ms`
+        message: `no reply from ${server} to ${this.command} within ${(this.block ?? 0) + commandTimeout} ms`
       })
     )
     if (silent) client.restart()
+  }
+}
+
+/**
+ * The deadlines of calls that have all the same time: they end in the order in which they began, so one timer serves all
+ * of them. A timer for each call costs more than the call's bytes.
+ */
+class Deadlines {
+  private first: Call | undefined
+  private last: Call | undefined
+  private timer: ReturnType<typeof setTimeout> | undefined
+  constructor(readonly millis: number) {}
+
+  add(call: Call): void {
+    call.deadline = performance.now() + this.millis
+    call.earlier = this.last
+    if (this.last === undefined) this.first = call
+    else this.last.later = call
+    this.last = call
+    this.timer ??= setTimeout(this.sweep, this.millis)
+  }
+
+  remove(call: Call): void {
+    if (call.earlier === undefined && this.first !== call) return
+    if (call.earlier === undefined) this.first = call.later
+    else call.earlier.later = call.later
+    if (call.later === undefined) this.last = call.earlier
+    else call.later.earlier = call.earlier
+    call.earlier = undefined
+    call.later = undefined
+  }
+
+  close(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
+  }
+
+  private readonly sweep = (): void => {
+    this.timer = undefined
+    const now = performance.now()
+    for (let call = this.first; call !== undefined && call.deadline <= now + 1; call = this.first) {
+      this.remove(call)
+      call.expire()
+    }
+    if (this.first !== undefined) {
+      this.timer ??= setTimeout(this.sweep, Math.max(1, this.first.deadline - performance.now()))
+    }
   }
 }
 
@@ -194,6 +291,7 @@ export class Client {
   readonly waiting = new Set<Call>()
   /** Blocking calls that were sent. */
   readonly blocked = new Set<Call>()
+  readonly deadlines: Deadlines
   private attempts = 0
   private corked = false
   private watchdog: ReturnType<typeof setTimeout> | undefined
@@ -203,6 +301,7 @@ export class Client {
     readonly monitor: Monitor,
     readonly options: { readonly wantsId?: boolean; readonly onUp?: () => void; readonly onDown?: () => void } = {}
   ) {
+    this.deadlines = new Deadlines(settings.commandTimeout)
     this.redis = new IORedis({
       ...plain,
       ...connectTo(settings),
@@ -311,7 +410,7 @@ export class Client {
       call.fail(
         new RedisError({
           reason: "reply",
-          command: call.name,
+          command: call.command,
           code: replyCode(error.message),
           message: `${server} refused the connection: ${error.message}`
         })
@@ -344,13 +443,13 @@ export class Client {
       return call.fail(
         new RedisError({
           reason: "connection",
-          command: call.name,
+          command: call.command,
           code: "CLOSED",
           message: `the connection to ${this.settings.server} is closed`
         })
       )
     }
-    call.timer = setTimeout(call.expire, this.settings.commandTimeout)
+    this.deadlines.add(call)
     if (this.isOpen() && this.waiting.size === 0) {
       this.write(call)
     } else {
@@ -362,12 +461,13 @@ export class Client {
   enqueue(call: Call): void {
     if (call.done) return
     call.sent = false
-    if (this.closed) return call.reject(new Error("closed"))
+    if (this.closed) return call.refuse(new Error("closed"))
     if (call.block !== undefined) {
       // The time that it may block counts from when it is sent; waiting has a bound of its own.
       this.blocked.delete(call)
       clearTimeout(call.timer)
-      call.timer = setTimeout(call.expire, this.settings.commandTimeout)
+      this.deadlines.remove(call)
+      this.deadlines.add(call)
     }
     this.waiting.add(call)
     // A socket may refuse before its end is known here. Should that end never come, nobody may wait for it.
@@ -375,27 +475,37 @@ export class Client {
   }
 
   private write(call: Call): void {
-    const { keyPrefix } = this.settings
-    const args = keyPrefix === "" ? call.args : Prefix.toArgs(call.name, call.args, keyPrefix)
-    const texts = args.map((arg) =>
-      typeof arg === "string" ? arg : typeof arg === "number" ? String(arg) : toBuffer(arg)
-    )
-    const command = new Command(call.name, texts, { replyEncoding: call.bytes ? null : "utf8", keyPrefix })
-    // Where a key is missing, ioredis makes one of the prefix and "undefined"; the server shall refuse the call instead.
-    if (command.args.length > texts.length) command.args.length = texts.length
     call.sent = true
     call.replies = this.replies
     if (call.block !== undefined) {
       this.blocked.add(call)
+      this.deadlines.remove(call)
       clearTimeout(call.timer)
       if (call.block > 0) {
         call.timer = setTimeout(call.expire, Math.min(call.block + this.settings.commandTimeout, 2 ** 31 - 1))
       }
     }
     this.cork()
+    const { keyPrefix } = this.settings
+    if (isWatched() || (keyPrefix !== "" && !Prefix.isScript(call.command))) return this.writeAsCommand(call)
+    call.args = keyPrefix === "" ? call.given : Prefix.toScriptArgs(call.given, keyPrefix)
+    // It has what ioredis uses of a command; what it answers is the command's promise, which this one doesn't have.
+    this.redis.sendCommand(call as unknown as Command)
+  }
+
+  /** As one of ioredis's own commands: it knows where the keys are, and tells who watches. */
+  private writeAsCommand(call: Call): void {
+    const { keyPrefix } = this.settings
+    const args = keyPrefix === "" ? call.given : Prefix.toArgs(call.command, call.given, keyPrefix)
+    const texts = args.map((arg) =>
+      typeof arg === "string" ? arg : typeof arg === "number" ? String(arg) : Resp.toBuffer(arg)
+    )
+    const command = new Command(call.command, texts, { replyEncoding: call.bytes ? null : "utf8", keyPrefix })
+    // Where a key is missing, ioredis makes one of the prefix and "undefined"; the server shall refuse the call instead.
+    if (command.args.length > texts.length) command.args.length = texts.length
     // `sendCommand` is declared to return `unknown`, and always returns the promise of the command.
     const reply = this.redis.sendCommand(command) as Promise<unknown>
-    reply.then(call.succeed, call.reject)
+    reply.then((value) => call.succeed(value), (error) => call.refuse(error))
   }
 
   /** What is written in one turn of the event loop leaves in one system call. */
@@ -443,8 +553,9 @@ export class Client {
     this.up = false
     clearTimeout(this.watchdog)
     for (const call of this.takeWaiting()) {
-      call.reject(new Error("closed"))
+      call.refuse(new Error("closed"))
     }
+    this.deadlines.close()
     const stream = this.redis.stream
     if (wasUp && !this.monitor.isSilent()) {
       // So that what was written before is carried out before the connection goes.

@@ -16,6 +16,17 @@ const before = (prefix: string, arg: Arg): Arg =>
 
 const isWord = (arg: Arg | undefined, word: string): boolean => typeof arg === "string" && arg.toUpperCase() === word
 
+/** Scripts say themselves which of their arguments are keys. */
+export const isScript = (name: string): boolean => name === "EVALSHA" || name === "EVAL"
+
+/** Arguments of a script with the prefix before its keys. */
+export const toScriptArgs = (args: ReadonlyArray<Arg>, prefix: string): ReadonlyArray<Arg> => {
+  const out = args.slice()
+  const end = Math.min(out.length, 2 + Number(args[1]))
+  for (let i = 2; i < end; i++) out[i] = before(prefix, out[i]!)
+  return out
+}
+
 /** Arguments with the prefix before channels and in patterns. */
 export const toArgs = (name: string, args: ReadonlyArray<Arg>, prefix: string): ReadonlyArray<Arg> => {
   switch (name) {
