@@ -19,6 +19,7 @@ import * as Queue from "../../src/Queue.js"
 import * as RedisLive from "../../src/RedisLive.js"
 import { type Running, useCli } from "../cli/support.js"
 import { cache, root } from "../package/sources.js"
+import { Witness } from "../support/witness.js"
 
 const cli = useCli()
 
@@ -48,58 +49,6 @@ const until = async (what: string, limitMillis: number, condition: () => boolean
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`not within ${limitMillis} ms: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
-interface Promotion {
-  readonly id: string
-  readonly scheduler: string
-  /** By the clock of the server, in milliseconds since 1970. */
-  readonly at: number
-  /** Who held the lock then. */
-  readonly holder: string | undefined
-}
-
-/** What the server carries out, in its order. */
-class Witness {
-  readonly promotions: Array<Promotion> = []
-  readonly elected: Array<{ readonly scheduler: string; readonly at: number }> = []
-  private holder: string | undefined
-  /** Who tries to take the lock. It is refused where somebody holds it, and then the script asks who. */
-  private trying: { readonly scheduler: string; readonly at: number } | undefined
-  /** The scheduler whose promotion is under way: the calls of a script follow it at once. */
-  private promoting: string | undefined
-
-  readonly see = (time: string, args: ReadonlyArray<string>, source: string) => {
-    const at = Number(time) * 1000
-    const [name = "", key = "", value = ""] = args
-    const lock = key === `rq:scheduler-lock:${queue}`
-    if (source !== "lua") {
-      this.settle()
-      const isPromote = /^eval(?:sha)?$/i.test(name) && args[5] === "rq:effect:first_seen:"
-      this.promoting = isPromote ? args[3]!.slice("rq:scheduler:".length) : undefined
-    } else if (lock && name === "SET") {
-      this.trying = { scheduler: value, at }
-    } else if (lock && this.trying !== undefined && name === "GET") {
-      this.trying = undefined
-    } else if (lock && name === "DEL") {
-      this.holder = undefined
-    } else if (this.promoting !== undefined && name === "HSET" && key.startsWith("rq:job:") && args[3] === "queued") {
-      const id = key.slice("rq:job:".length)
-      this.promotions.push({ id, scheduler: this.promoting, at, holder: this.holder })
-    }
-  }
-
-  /** The script that tried has ended without asking who holds the lock. */
-  private settle() {
-    if (this.trying === undefined) return
-    this.elected.push(this.trying)
-    this.holder = this.trying.scheduler
-    this.trying = undefined
-  }
-
-  promotedBy(scheduler: string) {
-    return this.promotions.filter((one) => one.scheduler === scheduler)
   }
 }
 
@@ -177,7 +126,7 @@ describe("a fleet of workers with schedulers", () => {
     Fs.copyFileSync(Path.join(root, "test/processes/fixtures/fleet.js"), Path.join(cli.folder, "fleet.js"))
     const redis = new IORedis(cli.server.url)
     const monitor = await redis.monitor()
-    const witness = new Witness()
+    const witness = new Witness(queue)
     let marked = false
     monitor.on("monitor", (time: string, args: ReadonlyArray<string>, source: string) => {
       witness.see(time, args, source)
