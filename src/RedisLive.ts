@@ -8,8 +8,9 @@
  * a `connection` or `timeout` error the command may have been carried out.
  *
  * A blocking command belongs on a dedicated connection, or it holds up everybody. There it may take its own block time in
- * addition. One that blocks without a
- * limit has no bound while it is blocked; a peer that vanished is then noticed by TCP keep-alive, within 40 seconds.
+ * addition. One that blocks without a limit has no bound while it is blocked. A peer that vanished is noticed as soon as
+ * any call of the service has no reply within its time: connections that wait or listen are then made anew as well. Where
+ * nobody calls, by TCP keep-alive, within 40 seconds.
  *
  * **Connections** come back by themselves, for ever, after 50 ms doubling up to 2 seconds (half of it random). Loss and
  * return are logged once each. A connection is also made anew when the server answers `READONLY` (it was the master

@@ -226,7 +226,9 @@ export class Call {
         message: `no reply from ${server} to ${this.command} within ${(this.block ?? 0) + commandTimeout} ms`
       })
     )
-    if (silent) client.restart()
+    if (!silent) return
+    client.restart()
+    client.monitor.dead(client)
   }
 }
 
@@ -299,7 +301,13 @@ export class Client {
   constructor(
     readonly settings: Settings,
     readonly monitor: Monitor,
-    readonly options: { readonly wantsId?: boolean; readonly onUp?: () => void; readonly onDown?: () => void } = {}
+    readonly options: {
+      readonly wantsId?: boolean
+      /** Whether it is there to hear what comes, and asks nothing by itself. */
+      readonly listens?: boolean
+      readonly onUp?: () => void
+      readonly onDown?: () => void
+    } = {}
   ) {
     this.deadlines = new Deadlines(settings.commandTimeout)
     this.redis = new IORedis({
@@ -318,6 +326,10 @@ export class Client {
       this.id = undefined
       clearTimeout(this.watchdog)
       if (!this.closed) this.monitor.down(this, this.lastError)
+    })
+    // One that waits for what may not come for long can't tell a quiet server from a dead connection.
+    monitor.onDeath(this, () => {
+      if (this.up && (options.listens === true || this.blocked.size > 0)) this.restart()
     })
     this.redis.connect().catch(ignore)
   }
@@ -406,6 +418,7 @@ export class Client {
     const { server } = this.settings
     this.lastError = new Error(error.message)
     if (!isReply(error)) return
+    this.monitor.refused(error.message)
     for (const call of this.takeWaiting()) {
       call.fail(
         new RedisError({
