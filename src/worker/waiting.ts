@@ -12,6 +12,9 @@ import type { Settings } from "./settings.js"
 import { firstBackOff, longestBackOff, type State, untilItWorks } from "./state.js"
 import { pausedMillis } from "./suspension.js"
 
+/** How long a wait lasts while an earlier one that was lost may go on at the server. */
+const lookingSeconds = 1
+
 export interface Waiting {
   /** Waits for jobs of one queue, over a connection of its own: Redis can move from one list only. */
   readonly waitFor: (queue: string) => Effect.Effect<never, Redis.RedisError>
@@ -25,14 +28,21 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
   const waitFor: Waiting["waitFor"] = (queue) =>
     Effect.scoped(Effect.gen(function*() {
       const connection = yield* Effect.retry(redis.connection, untilItWorks)
-      const move = connection.send<string | null>(
-        "BLMOVE",
-        keys.queue(queue),
-        keys.handover(queue, settings.name),
-        "LEFT",
-        "RIGHT",
-        settings.blockSeconds
-      )
+      const { blockSeconds, name } = settings
+      const move = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        // A server that has not seen the end of a connection still moves jobs for it, which nobody tells us of: the list
+        // is looked at after each wait.
+        const mayStillMove = Math.abs(now - state.lostWaitAt) <= blockSeconds * 1000
+        const seconds = mayStillMove ? Math.min(lookingSeconds, blockSeconds) : blockSeconds
+        return connection.send<string | null>(
+          "BLMOVE",
+          keys.queue(queue),
+          keys.handover(queue, name),
+          "LEFT",
+          "RIGHT",
+          seconds
+        )
+      })
       let backOff = firstBackOff
       while (true) {
         yield* state.mayWait.await
