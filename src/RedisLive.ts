@@ -9,7 +9,7 @@
  *
  * A blocking command belongs on a dedicated connection, or it holds up everybody. There it may take its own block time in
  * addition. One that blocks without a limit has no bound while it is blocked. A peer that vanished is noticed as soon as
- * any call of the service has no reply within its time: connections that wait or listen are then made anew as well. Where
+ * any call of the service has no reply within its time: all of its connections are then made anew. Where
  * nobody calls, by TCP keep-alive, within 40 seconds.
  *
  * **Connections** come back by themselves, for ever, after 50 ms doubling up to 2 seconds (half of it random). Loss and

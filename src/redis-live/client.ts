@@ -301,13 +301,7 @@ export class Client {
   constructor(
     readonly settings: Settings,
     readonly monitor: Monitor,
-    readonly options: {
-      readonly wantsId?: boolean
-      /** Whether it is there to hear what comes, and asks nothing by itself. */
-      readonly listens?: boolean
-      readonly onUp?: () => void
-      readonly onDown?: () => void
-    } = {}
+    readonly options: { readonly wantsId?: boolean; readonly onUp?: () => void; readonly onDown?: () => void } = {}
   ) {
     this.deadlines = new Deadlines(settings.commandTimeout)
     this.redis = new IORedis({
@@ -327,9 +321,9 @@ export class Client {
       clearTimeout(this.watchdog)
       if (!this.closed) this.monitor.down(this, this.lastError)
     })
-    // One that waits for what may not come for long can't tell a quiet server from a dead connection.
+    // One that waits, listens or rests can't tell a quiet server from a dead connection.
     monitor.onDeath(this, () => {
-      if (this.up && (options.listens === true || this.blocked.size > 0)) this.restart()
+      if (this.up) this.restart()
     })
     this.redis.connect().catch(ignore)
   }

@@ -19,7 +19,7 @@ export interface Monitor {
   readonly isSilent: () => boolean
   /** From now on, this is done when another connection is found dead without having ended. */
   readonly onDeath: (connection: object, act: () => void) => void
-  /** This connection was found dead without having ended: those beside it that only wait can't know of themselves. */
+  /** This connection was found dead without having ended: those beside it may not know of themselves. */
   readonly dead: (connection: object) => void
   readonly forget: (connection: object) => void
 }

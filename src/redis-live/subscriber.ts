@@ -61,7 +61,6 @@ export const make = (settings: Settings, monitor: Monitor): Subscriber => {
 
   const connect = (): Client => {
     const made = new Client(settings, monitor, {
-      listens: true,
       onUp: () => request(made, [...channels.keys()]),
       onDown: () => {
         for (const channel of channels.values()) channel.confirmed = false

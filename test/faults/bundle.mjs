@@ -4,11 +4,13 @@
  */
 import { build } from "esbuild"
 import * as fs from "node:fs"
+import { createRequire } from "node:module"
 import * as path from "node:path"
-import { fileURLToPath } from "node:url"
+import { fileURLToPath, pathToFileURL } from "node:url"
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const root = path.resolve(here, "../..")
+const require = createRequire(import.meta.url)
 
 /** Bundles `NAME.ts` of this folder to a file `NAME.mjs` in another. */
 export const bundle = async (names, folder) => {
@@ -23,8 +25,6 @@ export const bundle = async (names, folder) => {
     platform: "node",
     target: "node20",
     logLevel: "warning",
-    // Test files are bundled for what they know, not to be run as tests.
-    alias: { "@effect/vitest": path.join(here, "no-vitest.mjs") },
     plugins: [{
       name: "the package as its sources are now",
       setup: ({ onResolve }) => {
@@ -33,7 +33,7 @@ export const bundle = async (names, folder) => {
         }))
         // What is installed and is no ES module stays where it is, wherever the bundle is.
         onResolve({ filter: /^(ioredis|wasmoon-lua5\.1|esbuild)$/ }, ({ path: name }) => ({
-          path: import.meta.resolve(name),
+          path: pathToFileURL(require.resolve(name)).href,
           external: true
         }))
       }

@@ -29,7 +29,7 @@ const terminate = (ground: Ground, member: Member) =>
   })
 
 /** Longer than anything that tells the dead from the living. */
-const pastLease = (ground: Ground) => Math.max(ground.leaseMillis, ground.aliveMillis) + 2000
+const pastLease = (ground: Ground) => Math.max(ground.leaseMillis, ground.aliveMillis) + ground.millis(2000)
 
 const pause = (ground: Ground, member: Member, millis: number) =>
   Effect.gen(function*() {
@@ -61,7 +61,7 @@ const clientKill = (ground: Ground, ...filter: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     let killed = 0
     yield* repeatedly(
-      5000,
+      ground.millis(5000),
       500,
       Effect.map(ground.redis.send<number>("CLIENT", "KILL", ...filter, "SKIPME", "yes"), (count) => {
         killed += count
@@ -75,7 +75,7 @@ const server = ({ stage }: Ground) => stage.servers[0]!
 const killServer = (ground: Ground, awayMillis: number) =>
   Effect.gen(function*() {
     yield* server(ground).kill
-    yield* Effect.sleep(awayMillis)
+    yield* Effect.sleep(ground.millis(awayMillis))
     yield* server(ground).restart
   })
 
@@ -85,7 +85,7 @@ const proxied = (ground: Ground) => ground.stage.proxy!
 const cut = (directions: ReadonlyArray<Direction>, millis: number) => (ground: Ground) =>
   Effect.gen(function*() {
     yield* proxied(ground).cut(directions)
-    yield* Effect.sleep(millis)
+    yield* Effect.sleep(ground.millis(millis))
     yield* proxied(ground).heal
   })
 
@@ -321,7 +321,12 @@ export const faults: ReadonlyArray<Fault> = [
     name: "half-open-long",
     title: "everything vanishes for longer than leases last and workers are waited for",
     stage: "proxied",
-    act: (ground) => cut(["up", "down"], pastLease(ground))(ground)
+    act: (ground) =>
+      Effect.gen(function*() {
+        yield* proxied(ground).cut(["up", "down"])
+        yield* Effect.sleep(pastLease(ground))
+        yield* proxied(ground).heal
+      })
   },
   {
     name: "maxmemory",

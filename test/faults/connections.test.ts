@@ -22,11 +22,12 @@ const stage = Effect.gen(function*() {
 
 describe("half-open connections", () => {
   it.scopedLive(
-    "who waits, and who listens, is told when the connection beside is found dead",
+    "those that wait, listen or rest are made anew when the connection beside is found dead",
     () =>
       Effect.gen(function*() {
         const { direct, proxy, redis } = yield* stage
         const connection = yield* redis.connection
+        const resting = yield* redis.connection
         const messages = yield* redis.subscribe("news")
         const waiting = yield* Effect.fork(Effect.either(connection.send("BLPOP", "list", 60)))
         yield* Effect.repeat(direct.send<string>("INFO", "clients"), {
@@ -42,6 +43,7 @@ describe("half-open connections", () => {
         assert.strictEqual(ended._tag, "Left")
         if (ended._tag === "Left") assert.strictEqual(ended.left.reason, "connection")
         assert.strictEqual(yield* Effect.retry(connection.send("PING"), { times: 20 }), "PONG")
+        assert.strictEqual(yield* resting.send("BLPOP", "list", 0.1), null)
         // The channel has the dumb connection and the new one.
         yield* Effect.repeat(direct.send<number>("PUBLISH", "news", "back"), {
           until: (count) => count === 2,

@@ -139,9 +139,8 @@ export const spawnRq = (
   const env = { ...environment(bundle.python), FAULTS_JOURNAL: journal, FAULTS_NAME: config.name }
   const url = config.redis.url ?? ""
   if (config.role === "worker") {
-    return spawn("RQ", folder, config.name, python, [
-      ...["-m", "rq.cli", "worker", config.queue, "--url", url, "--name", config.name, "--with-scheduler"]
-    ], env)
+    const args = ["-m", "rq.cli", "worker", config.queue, "--url", url, "--name", config.name, "--with-scheduler"]
+    return spawn("RQ", folder, config.name, python, args, env)
   }
   const jobs = Array.from({ length: config.plan.jobs }, (_, at) => planned(config.plan, at))
   const file = Path.join(folder, "plan.json")

@@ -27,6 +27,8 @@ export interface Settings {
   readonly tickMillis?: number
   /** For how long the fleet may take to finish once all is enqueued and the fault is over. */
   readonly drainMillis: number
+  /** By what the times of a fault are multiplied. Default: 1. */
+  readonly pace?: number
   /** Whether the producer runs in this process, which saves starting one. */
   readonly producesHere?: boolean
 }
@@ -42,6 +44,8 @@ export interface Ground {
   readonly leader: Effect.Effect<Fleet.Member>
   /** A worker that runs something and does not lead. */
   readonly busy: Effect.Effect<Fleet.Member>
+  /** How long something lasts that takes so many milliseconds in a run that is not hurried. */
+  readonly millis: (usual: number) => number
   /** How long a lease and the memory of a silent worker last. */
   readonly leaseMillis: number
   readonly aliveMillis: number
@@ -229,6 +233,7 @@ export const execute = (fault: Fault, settings: Settings): Effect.Effect<Report,
           return members.find((member) => member !== leads && member.isRunning() && openOf(member).size > 0)
         })
       }),
+      millis: (usual) => usual * (settings.pace ?? 1),
       leaseMillis: system === "RQ" ? 61_000 : settings.leaseMillis ?? 15_000,
       aliveMillis: (settings.heartbeatMillis ?? 5000) * 4,
       disturb: (member) => disturbed.set(member, Date.now()),

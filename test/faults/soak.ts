@@ -304,6 +304,7 @@ const soak = (options: Options): Effect.Effect<number, unknown> =>
         }
         return mortal.find((member) => member.isRunning()) ?? survivor
       }),
+      millis: (usual) => usual,
       leaseMillis: 15_000,
       aliveMillis: 20_000,
       disturb: (member) => disturbed.set(member, Date.now()),

@@ -71,18 +71,14 @@ const certificates = Effect.gen(function*() {
     (dir) => Effect.sync(() => Fs.rmSync(dir, { recursive: true, force: true }))
   )
   const at = (name: string) => Path.join(dir, name)
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-  yield* run("openssl", [
-    ...["req", "-x509", ...key, "-keyout", at("ca.key"), "-out", at("ca.crt"), "-subj", "/CN=effect-rq test authority"]
-  ])
-  yield* run("openssl", [
-    ...["req", ...key.slice(0, -2), "-keyout", at("redis.key"), "-out", at("redis.csr"), "-subj", "/CN=127.0.0.1"]
-  ])
+  const openssl = (...args: ReadonlyArray<string>) => run("openssl", args)
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+  const signed = ["-CA", at("ca.crt"), "-CAkey", at("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", at("names")]
+  const authority = ["-days", "2", "-keyout", at("ca.key"), "-out", at("ca.crt"), "-subj", "/CN=effect-rq test"]
+  yield* openssl("req", "-x509", ...key, ...authority)
+  yield* openssl("req", ...key, "-keyout", at("redis.key"), "-out", at("redis.csr"), "-subj", "/CN=127.0.0.1")
   Fs.writeFileSync(at("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n")
-  yield* run("openssl", [
-    ...["x509", "-req", "-in", at("redis.csr"), "-CA", at("ca.crt"), "-CAkey", at("ca.key"), "-CAcreateserial"],
-    ...["-days", "2", "-extfile", at("names"), "-out", at("redis.crt")]
-  ])
+  yield* openssl("x509", "-req", "-in", at("redis.csr"), ...signed, "-out", at("redis.crt"))
   return { ca: at("ca.crt"), cert: at("redis.crt"), key: at("redis.key") }
 })
 
