@@ -23,7 +23,7 @@ const parse = (line: string): readonly [time: string, args: ReadonlyArray<string
 
 /** Resolves once the server has begun to tell. What happens while the connection is lost is not told. */
 export const monitor = (target: Target, see: See): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.map(
+  Effect.asVoid(
     Effect.acquireRelease(
       Effect.promise(() => {
         let over = false
@@ -61,6 +61,5 @@ export const monitor = (target: Target, see: See): Effect.Effect<void, never, Sc
         return new Promise<typeof close>((resolve) => connect(() => resolve(close)))
       }),
       (close) => Effect.sync(close)
-    ),
-    () => undefined
+    )
   )

@@ -38,7 +38,7 @@ const work = (config: ProcessConfig, journal: Journal) => {
     yield* tell(journal, worker)
     yield* worker.finished
     // The worker's scope is closed first, while Redis is still there to say farewell to.
-  }).pipe(Effect.scoped, Effect.provide(handlers(journal)), Effect.provide(redisLayer(config.redis)))
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(handlers(journal), redisLayer(config.redis))))
 }
 
 const main = (config: ProcessConfig): Effect.Effect<void, unknown> => {

@@ -3,6 +3,7 @@
  * and by what Redis holds.
  */
 import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -108,6 +109,9 @@ export interface Report {
   readonly seconds: number
 }
 
+/** The run could not be made: of what must hold nothing is known. */
+export class RunError extends Data.TaggedError("RunError")<{ readonly message: string }> {}
+
 const sleep = (millis: number) => Effect.sleep(millis)
 
 /** Asks again and again until there is an answer. */
@@ -125,7 +129,7 @@ const awaitSome = <A>(what: string, limitMillis: number, look: () => A | undefin
 /** Which part of the run is over when the fault comes. */
 const firstRest = 4
 
-export const execute = (fault: Fault, settings: Settings): Effect.Effect<Report, unknown> =>
+export const execute = (fault: Fault, settings: Settings): Effect.Effect<Report, RunError> =>
   Effect.scoped(Effect.gen(function*() {
     const { bundle, system } = settings
     const begun = performance.now()
@@ -319,7 +323,7 @@ export const execute = (fault: Fault, settings: Settings): Effect.Effect<Report,
     })
   })).pipe(
     Effect.sandbox,
-    Effect.mapError((cause) => new Error(`${fault.name} (${settings.system}): ${Cause.pretty(cause)}`))
+    Effect.mapError((cause) => new RunError({ message: `${fault.name} (${settings.system}): ${Cause.pretty(cause)}` }))
   )
 
 const countIds = (ids: Iterable<string>): Map<string, number> => {

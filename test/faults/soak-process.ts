@@ -73,7 +73,7 @@ export const soakWorker = (config: ProcessConfig, journal: Journal) =>
     yield* sampling(journal, Effect.map(worker.status, ({ failed, successful }) => failed + successful))
     yield* worker.finished
     // The worker's scope is closed first, while Redis is still there to say farewell to.
-  }).pipe(Effect.scoped, Effect.provide(handlers(journal)), Effect.provide(redisLayer(config.redis)))
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(handlers(journal), redisLayer(config.redis))))
 
 /** Every ten seconds: memory after a collection, and by how much the event loop was late. */
 const sampling = (journal: Journal, done: Effect.Effect<number>) =>
