@@ -120,7 +120,8 @@ const produceMix = (config: ProcessConfig, journal: Journal, mix: Mix) =>
         })
       })
 
-    const plain = (id: string, delay: number, millis: number, kind: string, runs: number | undefined = 1) => {
+    /** `runs` is undefined where nobody knows beforehand. */
+    const plain = (id: string, delay: number, millis: number, kind: string, runs: number | undefined) => {
       const due = Date.now() + delay
       return persistently(
         delay === 0
@@ -135,14 +136,14 @@ const produceMix = (config: ProcessConfig, journal: Journal, mix: Mix) =>
       const due = Date.now()
       switch (at % 20) {
         default:
-          return plain(id("now"), 0, 2, "now")
+          return plain(id("now"), 0, 2, "now", 1)
         case 8:
         case 9:
         case 10:
         case 11:
         case 12:
         case 13:
-          return plain(id("later"), 1000 + (at % 37) * 100, 2, "later")
+          return plain(id("later"), 1000 + (at % 37) * 100, 2, "later", 1)
         case 14:
         case 15:
           return persistently(
@@ -150,7 +151,7 @@ const produceMix = (config: ProcessConfig, journal: Journal, mix: Mix) =>
           ).pipe(Effect.flatMap(acked(id("retried"), due, "retried", 1)))
         case 16:
           return Effect.gen(function*() {
-            yield* plain(id("parent"), 0, 50, "parent")
+            yield* plain(id("parent"), 0, 50, "parent", 1)
             const options = { ...kept, jobId: id("child"), dependsOn: [id("parent")] }
             yield* persistently(service.enqueue(Plain, { due, millis: 1 }, options)).pipe(
               Effect.flatMap(acked(id("child"), due, "child", 1))
@@ -175,6 +176,9 @@ const produceMix = (config: ProcessConfig, journal: Journal, mix: Mix) =>
             // A cancellation whose reply was lost is found done.
             const ok = outcome === "canceled" || outcome === "ended"
             journal.write({ what: "checked", id: jobId, ok, told: outcome, at: Date.now() })
+            // What is canceled is kept until somebody deletes it, as by RQ.
+            yield* Effect.sleep(mix.keptSeconds * 500)
+            yield* persistently(service.delete(jobId))
           })
         case 19:
           return at % 100 < 50

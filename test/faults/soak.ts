@@ -519,7 +519,7 @@ const conclude = ({ allFaults, disturbed, leaked, ledger, left, options, problem
   const p50Of = (part: ReadonlyArray<{ readonly millis: number }>) =>
     percentile(inOrder(part.map(({ millis }) => millis)), 0.5)
   const [early, late] = [p50Of(ledger.allExtra.slice(0, quarter)), p50Of(ledger.allExtra.slice(-quarter))]
-  if (late > early + 100) found.push(`repetitions drift: ${early} ms after their time at first, ${late} ms at last`)
+  if (late > early + 250) found.push(`repetitions drift: ${early} ms after their time at first, ${late} ms at last`)
 
   const done = samples.reduce((sum, { ended }) => sum + ended, 0)
   console.log(table([columns, ...samples.map(row)]))
