@@ -304,6 +304,14 @@ export const deliberate = {
     rq: /^seconds$/,
     ours: /^milliseconds$/
   },
+  suspendedTakesNone: {
+    why: "a worker that waits when the fleet is suspended takes one more job in RQ, and none here: it is run later",
+    path:
+      /^rq:(job:g-1 (ttl|status|started_at|ended_at|last_heartbeat|worker_name)|(finished|queue):default( .*)?|results:g-1 .*|worker:w-fork (current_job_working_time|successful_job_count|total_working_time))$/,
+    rq: anything,
+    ours: anything,
+    orNothing: true
+  },
   ownWorkerKeys: {
     why: "which workers wait in lists of their own, and who looks after the queue: keys that RQ passes over",
     path: /^rq:effect:(handovers|maintenance):default( .*)?$/,

@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Control from "../../src/Control.js"
@@ -490,6 +491,24 @@ const scenarios: ReadonlyArray<
   ["suspend", "state", [], ({ control }) => control.suspend()],
   ["suspend_ttl", "state", [], ({ control }) => control.suspend({ duration: "30 seconds" })],
   [
+    "suspended_worker",
+    "suspended",
+    [...always, ...ranAndLeft, "shortMemory", "ownWorkerKeys", "suspendedTakesNone"],
+    (stage) => suspended(stage, "suspended")
+  ],
+  [
+    "suspended_worker",
+    "resumed",
+    [...ran, "shortMemory", "ownWorkerKeys", "voidLeavesNoResult", "secondLater"],
+    (stage) => suspended(stage, "resumed")
+  ],
+  [
+    "suspended_worker",
+    "state",
+    [...ran, "voidLeavesNoResult", "secondLater"],
+    (stage) => suspended(stage, "stopped")
+  ],
+  [
     "shutdown_command",
     "state",
     ranNothing,
@@ -588,13 +607,36 @@ const notCompared: Readonly<Record<string, string>> = {
   retry_by_return_exceeded:
     "a handler asks for a retry with `Retry.after`, which fails; no value that it returns means one",
   success_fork_worker: "the same as success_simple_worker, but for the process",
-  suspended_worker: "a state of RQ's worker in time; `control.test.ts` suspends ours",
   sync_queue: "RQ runs the job where it is enqueued; effect-rq has no such queue",
   webhook_enqueue: "effect-rq calls no webhooks and enqueues none",
   worker_with_scheduler: "a scheduler beside a worker: scheduler_promote and success_simple_worker one after the other",
   intermediate_cleanup:
     "RQ fails what is stuck, here it is run: what it leaves is recovered in conformance/tidy.test.ts"
 }
+
+/**
+ * The fleet is suspended while a worker waits, then a job comes. The worker says what it learns where it asks for a job,
+ * so one that nothing is pushed to says nothing new.
+ */
+const suspended = ({ control, queue, redis, take, workAnd }: Stage, moment: "suspended" | "resumed" | "stopped") =>
+  workAnd({}, (worker) =>
+    Effect.gen(function*() {
+      const says = (state: string) =>
+        until(Effect.map(redis.send("HGET", "rq:worker:w-fork", "state"), (is) => is === state))
+      yield* says("idle")
+      yield* control.suspend()
+      yield* queue.enqueue(Noop, {}, g1)
+      yield* says("suspended")
+      if (moment === "suspended") {
+        yield* take
+      } else {
+        yield* control.resume
+        yield* until(Effect.map(queue.fetch("g-1"), (job) => Option.getOrThrow(job).status === "finished"))
+        yield* says("idle")
+        if (moment === "resumed") yield* take
+      }
+      yield* until(control.shutdown(worker.name))
+    }))
 
 /** A worker takes a job and dies. */
 const killed = ({ queue, redis, take, workAnd }: Stage, job: Queue.EnqueueOptions) =>

@@ -234,7 +234,7 @@ q.enqueue("jobs_mod.add", 1, 2, job_id="child", depends_on=Dependency(jobs=["fai
       }
 
       const said: Array<string> = []
-      const { release, worker } = yield* ourWorker({ name: "ours" }).pipe(
+      const { release, worker } = yield* ourWorker({ name: "ours", heartbeat: "500 millis" }).pipe(
         Effect.provide(Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => said.push(String(message)))))
       )
       yield* awaitStatus("fails", "failed")
