@@ -77,7 +77,7 @@ export interface WorkerInfo {
   /** `"started"`, `"idle"`, `"busy"`, `"suspended"`, or what a later RQ calls it; none when it doesn't say. */
   readonly state: Option.Option<string>
   readonly queues: ReadonlyArray<string>
-  /** The id of a job that it runs: the oldest one. */
+  /** The id of a job that it runs: the oldest one, where it says which that is (a worker of RQ 3 does not). */
   readonly currentJob: Option.Option<string>
   readonly successful: number
   readonly failed: number
@@ -241,6 +241,13 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
           Either.all(rows.flatMap((flat, i) => flat.length === 0 ? [] : [decode(part[i]!, flat)])))
     ) // a row for each name
 
+  /** The ids of what a worker runs, as RQ 3 lists them. */
+  const running = (name: string): Effect.Effect<ReadonlyArray<string>, Redis.RedisError> =>
+    redis.send<ReadonlyArray<string>>("SMEMBERS", keys.workerExecutions(name)).pipe(
+      Effect.map((members) => members.map((member) => member.replace(/:[^:]*$/, "")).sort()),
+      Effect.catchIf(({ code }) => code === "WRONGTYPE", () => Effect.succeed([]))
+    )
+
   const workers: InspectorService["workers"] = Effect.fnUntraced(function*(asked) {
     const sets = asked === undefined ? [keys.workers] : asked.map(keys.workersOf)
     const members = new Set<string>()
@@ -249,7 +256,13 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
     }
     const names = [...members].flatMap((member) => keys.workerName(member) ?? []).sort()
     // A worker that died without a farewell is a member for a while after its hash is gone.
-    return (yield* hashes(names, keys.worker, WorkerHash.decode)).map(toWorkerInfo)
+    return yield* Effect.forEach(
+      yield* hashes(names, keys.worker, WorkerHash.decode),
+      (record) =>
+        record.state !== "busy" || record.currentJob !== undefined
+          ? Effect.succeed(toWorkerInfo(record))
+          : Effect.map(running(record.name), ([currentJob]) => toWorkerInfo({ ...record, currentJob }))
+    )
   })
 
   const schedulers: InspectorService["schedulers"] = Effect.fnUntraced(function*(asked) {

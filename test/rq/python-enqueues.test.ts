@@ -25,8 +25,9 @@ const Greet = Job.make("app.greet", {
 })
 const Measure = Job.make("app.measure", { payload: Schema.Tuple(Schema.Number), success: Schema.String })
 const Half = Job.make("app.half", { payload: Schema.Tuple(Schema.JsonNumber), success: Schema.Number })
+const Double = Job.make("app.double", { payload: Schema.Tuple(Schema.Number), success: Schema.Number })
 const Ping = Job.make("app.ping", { success: Schema.String })
-const Jobs = JobGroup.make(Add, Greet, Measure, Half, Ping)
+const Jobs = JobGroup.make(Add, Greet, Measure, Half, Double, Ping)
 
 const plus = (a: number | bigint, b: number | bigint): number | bigint => {
   const sum = BigInt(a) + BigInt(b)
@@ -39,6 +40,7 @@ const Handlers = Jobs.toLayer({
   "app.greet": ({ excited, name }) => Effect.succeed(`Hello, ${name}${excited ? "!" : "."}`),
   "app.measure": ([value]) => Effect.succeed(String(value)),
   "app.half": ([value]) => Effect.succeed(value / 2),
+  "app.double": ([value]) => Effect.succeed(value * 2),
   "app.ping": () => Effect.succeed("pong")
 })
 
@@ -140,6 +142,31 @@ return [
       assert.deepStrictEqual(yield* queue.result(Measure, minus), Option.some(Exit.succeed("-Infinity")))
       assert.include(messageOf(yield* queue.result(Half, refused)), "doesn't fit its Schema")
       assert.include(yield* run<string>(`return fetch(i).exc_info`, { i: refused }), "NaN")
+    }))
+
+  test("NaN and Infinity are not sent, and are read where Python returns them", () =>
+    Effect.gen(function*() {
+      const { run } = yield* PythonRq
+      const queue = yield* Queue.Queue
+      for (const value of [NaN, Infinity, -Infinity]) {
+        const error = yield* Effect.flip(queue.enqueue(Measure, [value]))
+        assert.strictEqual(error._tag, "InvalidJobError")
+        assert.include(error.message, `${value} has no JSON form`)
+      }
+      assert.strictEqual(yield* queue.length("default"), 0)
+      // a handler whose result is none fails its job
+      const ours = yield* queue.enqueue(Double, [1e308])
+      assert.deepInclude(yield* runAll(), { successful: 0, failed: 1 })
+      assert.include(messageOf(yield* queue.result(Double, ours.id)), "Infinity")
+      const theirs = yield* run<string>(`
+id = queue().enqueue("jobs_mod.double", 1e308).id
+burst(["default"])
+return id`)
+      const Read = Job.make("jobs_mod.double", { payload: Schema.Tuple(Schema.Number), success: Schema.Number })
+      const Strict = Job.make("jobs_mod.double", { payload: Schema.Tuple(Schema.Number), success: Schema.JsonNumber })
+      assert.deepStrictEqual(yield* queue.result(Read, theirs), Option.some(Exit.succeed(Infinity)))
+      const error = yield* Effect.flip(queue.result(Strict, theirs))
+      assert.strictEqual(error._tag, "ParseError")
     }))
 
   test("at the front, and in order", () =>

@@ -95,6 +95,15 @@ suite("effect-rq enqueues, Python runs", (test, version) => {
       assert.include(output, "jobs_mod.add(2, 3)")
       assert.include(output, "\u001b[")
     }),
+    "SimpleWorker on a terminal": Effect.gen(function*() {
+      const { rq } = yield* PythonRq
+      const process = yield* rq(
+        ["worker", "--burst", "-w", "rq.SimpleWorker", "-S", "rq.serializers.JSONSerializer", "default"],
+        { terminal: true }
+      )
+      const { code } = yield* process.exit
+      assert.strictEqual(code, 0, yield* process.output)
+    }),
     "rq worker off a terminal": Effect.gen(function*() {
       const { rqOutput } = yield* PythonRq
       const output = yield* rqOutput(["worker", "--burst", "-S", "rq.serializers.JSONSerializer", "default"])

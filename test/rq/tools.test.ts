@@ -2,7 +2,7 @@
  * RQ's own tools work on effect-rq's workers, jobs and queues, and effect-rq's on theirs.
  */
 import { assert } from "@effect/vitest"
-import { Queue, Redis, Registry } from "effect-rq"
+import { Inspector, Queue, Redis, Registry } from "effect-rq"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -116,6 +116,9 @@ return [hasattr(found, "get_current_executions"), found.get_current_job_id()]`)
       yield* run(`queue("q").enqueue("jobs_mod.add", "no number", 1, job_id="failed")`)
       yield* queue.enqueueIn("1 hour", Add, [1, 2], { jobId: "scheduled" })
       yield* queue.enqueue(Add, [1, 2], { jobId: "queued", queue: "other" })
+      yield* queue.enqueue(Add, [1, 2], { jobId: "deferred", dependsOn: "started" })
+      yield* queue.enqueue(Add, [1, 2], { jobId: "canceled", queue: "other" })
+      yield* queue.cancel("canceled")
       yield* eventually("they have ended", worker.status, ({ failed, successful }) => failed === 1 && successful === 2)
       yield* eventually("and are handed in", queue.fetch("failed"), Option.exists(({ status }) => status === "failed"))
       assert.deepStrictEqual(
@@ -128,13 +131,15 @@ return {
     "finished": [q.finished_job_registry.count, sorted(q.finished_job_registry.get_job_ids())],
     "failed": [q.failed_job_registry.count, q.failed_job_registry.get_job_ids()],
     "scheduled": [q.scheduled_job_registry.count, q.scheduled_job_registry.get_job_ids()],
+    "deferred": [q.deferred_job_registry.count, q.deferred_job_registry.get_job_ids()],
+    "canceled": [queue("other").canceled_job_registry.count, queue("other").canceled_job_registry.get_job_ids()],
     "started": [q.started_job_registry.count, [i.split(":")[0] for i in q.started_job_registry.get_job_ids()]],
     "in": ["finished" in q.finished_job_registry, "failed" in q.failed_job_registry, "queued" in q.failed_job_registry],
     "expires": abs((q.finished_job_registry.get_expiration_time(fetch("finished")).replace(tzinfo=None) - datetime.datetime.utcnow()).total_seconds() - 500) < 5,
     "statuses": [str(fetch(i).get_status()).split(".")[-1].lower() for i in ids],
     "many": [job and job.id for job in Job.fetch_many(ids + ["none"], connection=connection, serializer=JSONSerializer)],
 }`,
-          { ids: ["started", "finished", "failed", "scheduled", "queued"] }
+          { ids: ["started", "finished", "failed", "scheduled", "queued", "deferred", "canceled"] }
         ),
         {
           queues: ["other", "q"],
@@ -142,11 +147,13 @@ return {
           finished: [2, ["finished", "for-ever"]],
           failed: [1, ["failed"]],
           scheduled: [1, ["scheduled"]],
+          deferred: [1, ["deferred"]],
+          canceled: [1, ["canceled"]],
           started: [1, ["started"]],
           in: [true, true, false],
           expires: true,
-          statuses: ["started", "finished", "failed", "scheduled", "queued"],
-          many: ["started", "finished", "failed", "scheduled", "queued", null]
+          statuses: ["started", "finished", "failed", "scheduled", "queued", "deferred", "canceled"],
+          many: ["started", "finished", "failed", "scheduled", "queued", "deferred", "canceled", null]
         }
       )
     }))
@@ -201,6 +208,108 @@ return [q.finished_job_registry.count, q.failed_job_registry.count, q.deferred_j
       yield* awaitStatus("started", "finished")
       yield* process.kill("SIGTERM")
       assert.strictEqual((yield* process.exit).code, 0)
+    }))
+
+  test("ours shows Python's workers, schedulers and queues", () =>
+    Effect.gen(function*() {
+      const { rq, run } = yield* PythonRq
+      yield* run(`
+q = queue("q")
+q.enqueue("jobs_mod.add", 1, 2, job_id="one")
+q.enqueue("jobs_mod.fail", "no", job_id="two")
+q.enqueue("jobs_mod.hold", "a", job_id="three")
+q.enqueue("jobs_mod.add", 1, 2, job_id="four")
+q.enqueue_in(datetime.timedelta(hours=1), "jobs_mod.add", 1, 2, job_id="five")`)
+      const theirs = yield* rq([
+        "worker",
+        "--with-scheduler",
+        "--name",
+        "theirs",
+        "-S",
+        "rq.serializers.JSONSerializer",
+        "q"
+      ])
+      yield* awaitPython("a")
+      yield* awaitStatus("three", "started")
+      yield* Effect.gen(function*() {
+        const inspector = yield* Inspector.Inspector
+        const [worker, ...others] = yield* inspector.workers()
+        assert.isEmpty(others)
+        assert.deepInclude(worker, {
+          name: "theirs",
+          state: Option.some("busy"),
+          queues: ["q"],
+          currentJob: Option.some("three"),
+          successful: 1,
+          failed: 1,
+          pid: Option.some(
+            yield* run<number>(`return Worker.find_by_key("rq:worker:theirs", connection=connection).pid`)
+          )
+        })
+        const [queue] = yield* inspector.queues()
+        assert.deepInclude(queue, {
+          name: "q",
+          queued: 1,
+          scheduled: 1,
+          started: 1,
+          finished: 1,
+          failed: 1,
+          deferred: 0
+        })
+        const redis = yield* Redis.Redis
+        const leader = yield* eventually(
+          "its scheduler leads",
+          redis.send<string | null>("GET", "rq:scheduler-lock:q"),
+          (name) => name !== null
+        )
+        assert.deepStrictEqual(Option.map(yield* inspector.leader("q"), ({ name }) => name), Option.some(leader))
+        const [scheduler] = yield* inspector.schedulers()
+        // before 2.10 a scheduler has no hash, and is known by its lock
+        assert.deepInclude(scheduler, { name: leader!, leads: ["q"] })
+      }).pipe(Effect.provide(Inspector.layer))
+      yield* endPython("a")
+      yield* awaitStatus("four", "finished")
+      yield* theirs.kill("SIGTERM")
+      assert.strictEqual((yield* theirs.exit).code, 0)
+    }))
+
+  test("ours queues again, deletes and empties what is Python's", () =>
+    Effect.gen(function*() {
+      const { run } = yield* PythonRq
+      const queue = yield* Queue.Queue
+      yield* run(`
+q = queue("q")
+q.enqueue("jobs_mod.flaky", "a", 1, job_id="again")
+q.enqueue("jobs_mod.fail", "no", job_id="deleted")
+q.enqueue("jobs_mod.add", 1, 2, job_id="front")
+burst(["q"])
+assert fetch("again").get_status() == fetch("deleted").get_status() == "failed"
+q.enqueue("jobs_mod.add", 1, 2, job_id="waits")`)
+      assert.isTrue((yield* queue.requeue("again")).changed)
+      assert.isTrue((yield* queue.requeue("front", { atFront: true })).changed)
+      assert.isTrue((yield* queue.delete("deleted")).changed)
+      assert.deepStrictEqual(
+        yield* run(`
+q = queue("q")
+return [q.job_ids, q.failed_job_registry.get_job_ids(), Job.exists("deleted", connection=connection)]`),
+        [["front", "waits", "again"], [], false]
+      )
+      assert.deepStrictEqual(
+        yield* run(`
+burst(["q"])
+return [str(fetch(i).get_status()).split(".")[-1].lower() for i in ["front", "waits", "again"]] + [fetch("again").return_value()]`),
+        ["finished", "finished", "finished", 2]
+      )
+      yield* run(`
+for n in range(3):
+    queue("q").enqueue("jobs_mod.add", n, n, job_id="e%d" % n, meta={"n": n})
+queue("other").enqueue("jobs_mod.add", 1, 1, job_id="stays")`)
+      assert.strictEqual(yield* queue.empty("q"), 3)
+      assert.deepStrictEqual(
+        yield* run(`
+return [queue("q").count, Job.fetch_many(["e0", "e1", "e2"], connection=connection), queue("other").job_ids]`),
+        [0, [null, null, null], ["stays"]]
+      )
     }))
 
   test("rq empty", () =>

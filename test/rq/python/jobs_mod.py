@@ -11,6 +11,10 @@ def add(a, b):
     return a + b
 
 
+def double(number):
+    return number * 2
+
+
 def echo(*args, **kwargs):
     """What arrived, as it arrived."""
     return {"args": list(args), "kwargs": kwargs}
