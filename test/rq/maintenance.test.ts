@@ -147,6 +147,30 @@ suite("maintenance", (test, version) => {
         assert.isFalse(yield* registry.finished("q").contains(id))
         assert.strictEqual(yield* run(`return Result.count(fetch(i))`, { i: id }), 1)
       }))
+
+    test("Python queues our abandoned jobs again that have a retry: the first run has no effect, the second has", () =>
+      Effect.gen(function*() {
+        const { run } = yield* PythonRq
+        const queue = yield* Queue.Queue
+        const redis = yield* Redis.Redis
+        const first = yield* ourWorker({ heartbeat: "1 hour", name: "first", maxJobs: 1 })
+        yield* queue.enqueue(Hold, ["a"], { jobId: "a", retry: { max: 1 } })
+        yield* awaitStatus("a", "started")
+        yield* makeOld("a")
+        yield* theirMaintenance
+        assert.deepStrictEqual(yield* queue.jobIds("q"), ["a"])
+        assert.strictEqual(yield* run(`return fetch("a").retries_left`), 0)
+
+        const second = yield* ourWorker({ name: "second" })
+        yield* eventually("it runs again", second.worker.status, ({ running }) => running.length === 1)
+        yield* first.release
+        assert.deepInclude(yield* first.worker.finished, { name: "first" })
+        assert.strictEqual(yield* redis.send("HGET", "rq:job:a", "status"), "started")
+        yield* second.release
+        yield* awaitStatus("a", "finished")
+        assert.deepStrictEqual(Option.getOrThrow(yield* queue.fetch("a")).worker, Option.some("second"))
+        assert.strictEqual(yield* run(`return Result.count(fetch("a"))`), 1)
+      }))
   } else {
     test("1.13 does not know our started jobs: it drops an abandoned one without a word", () =>
       Effect.gen(function*() {
@@ -234,7 +258,7 @@ q.enqueue("jobs_mod.add", 1, 2, job_id="child", depends_on=Dependency(jobs=["fai
       }
 
       const said: Array<string> = []
-      const { release, worker } = yield* ourWorker({ name: "ours", heartbeat: "500 millis" }).pipe(
+      const { release, worker } = yield* ourWorker({ name: "ours" }).pipe(
         Effect.provide(Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => said.push(String(message)))))
       )
       yield* awaitStatus("fails", "failed")
