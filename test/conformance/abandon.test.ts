@@ -374,9 +374,10 @@ suite("abandon: started by Python, worker dead -> as RQ's rules are", (it) => {
       }
       const before = yield* job(redis, "a")
       // the options for our own jobs are not for Python's: what it runs was not made to be run twice
-      assert.deepStrictEqual(yield* abandon(redis, { maxAbandons: 3 }), [
+      assert.deepStrictEqual(yield* abandon(redis, { maxAbandons: 3, queues: ["default", "next"] }), [
         { queue: "default", id: "a", worker: "theirs", python: true, times: 1, outcome: "failed", uncalled: false }
       ])
+      assert.strictEqual(yield* redis.send("GET", keys.maintenance("next")), "reaper")
       assert.deepStrictEqual(yield* job(redis, "a"), {
         ...before,
         status: "failed",
@@ -533,6 +534,22 @@ suite("abandon: started by Python, worker dead -> as RQ's rules are", (it) => {
         yield* redis.send("EXISTS", keys.intermediate("default"), keys.results("a"), keys.executions("a")),
         0
       )
+    }))
+
+  it("lets be what it can't find in a very long queue until it can", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putPythons(redis, "a", { status: "queued" })
+      const others = Array.from({ length: 1000 }, (_, i) => `other${i}`)
+      for (let i = 0; i < 10; i++) yield* redis.send("RPUSH", keys.queue("default"), ...others)
+      yield* redis.send("RPUSH", keys.queue("default"), "a")
+      for (let i = 0; i < 10; i++) yield* redis.send("RPUSH", keys.queue("default"), ...others)
+      assert.deepStrictEqual(yield* abandon(redis), [])
+      assert.strictEqual(yield* redis.send("ZCARD", keys.started("default")), 1)
+      yield* redis.send("LPOP", keys.queue("default"), 500)
+      yield* nextInterval(redis)
+      assert.deepStrictEqual(yield* abandon(redis), [])
+      assert.strictEqual(yield* redis.send("ZCARD", keys.started("default")), 0)
+      assert.strictEqual(yield* redis.send("LLEN", keys.queue("default")), 19_501)
     }))
 
   it("only clears up after a run whose job waits, has ended, is gone or runs elsewhere by now", ({ redis }) =>
