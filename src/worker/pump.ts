@@ -129,6 +129,8 @@ export const make = (
     })
 
   const takeUp: Pump["takeUp"] = Effect.gen(function*() {
+    // What is known here needs no start, also when it is handed in while the answer is on its way.
+    const known = new Set(state.ours)
     const held = yield* Effect.tapBoth(recover({ executionPrefix, queues }), {
       onFailure: state.onConnection,
       onSuccess: () => state.onConnection(undefined)
@@ -137,7 +139,8 @@ export const make = (
     state.hungry = true
     state.handedOver = true
     // As in a call: when they go back, the newest comes first.
-    for (const job of state.stopping ? [...held].reverse() : held) yield* executions.start(job, state.stopsMissed)
+    const missed = held.filter(({ execution }) => !known.has(execution))
+    for (const job of state.stopping ? missed.reverse() : missed) yield* executions.start(job, state.stopsMissed)
     state.stopsMissed.clear()
     state.updateWaiting()
   })

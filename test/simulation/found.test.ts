@@ -1,0 +1,34 @@
+/**
+ * What the simulation has found, each as the smallest story that shows it.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Redis } from "effect-rq"
+import * as Effect from "effect/Effect"
+import { type Around, Task, travelling } from "../time-travel/support/world.js"
+
+const lost = new Redis.RedisError({ reason: "connection", command: "EVALSHA", code: "", message: "lost" })
+
+describe("found by simulation", () => {
+  it.effect("what is handed in while Redis is asked what a worker holds is not run again", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        let asked = 0
+        let cut = false
+        // A hand-in is lost. Both pumps ask what Redis holds, and the first answer comes when the other has handed in.
+        const around: Around = (script, call, [params]) => {
+          if (script === "recover" && ++asked === 1) return Effect.zipLeft(call, Effect.sleep(300))
+          const handsIn = script === "turn" && JSON.stringify(params).includes("Completed")
+          if (!handsIn || cut) return call
+          cut = true
+          return Effect.fail(lost)
+        }
+        yield* world.worker("w", { around })
+        yield* world.adjust(100)
+        yield* world.queue.enqueue(Task, { name: "first", millis: 1000 })
+        yield* world.queue.enqueue(Task, { name: "second", millis: 1120 })
+        yield* world.adjust("10 seconds")
+        assert.strictEqual(asked, 2)
+        assert.deepStrictEqual(world.names(), ["first", "second"])
+      })
+    ))
+})
