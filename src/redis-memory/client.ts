@@ -23,17 +23,18 @@ const unknownCommand = (name: string) =>
 
 const wrongArity = (command: Command) => new ReplyError(`ERR wrong number of arguments for '${command.name}' command`)
 
-const blocksOnShared = (name: string) =>
+export const blocksOnShared = (name: string) =>
   new ReplyError(
     `ERR '${name.toLowerCase()}' blocks and would hold everybody who shares this connection: send it on one of your own`
   )
 
 /** Carries out one command now. Errors are replies. */
-const execute = (store: Store, session: Session, args: Args, now: number): Reply | Blocked => {
+export const execute = (store: Store, session: Session, args: Args, now: number): Reply | Blocked => {
   const command = lookup(args[0]!)
   if (command === undefined) return unknownCommand(args[0]!)
   if (!hasArity(command, args)) return wrongArity(command)
   store.db.tick(now)
+  store.observe?.(command, args)
   let reply: Reply | Blocked
   try {
     reply = command.run(args, store, session)
@@ -46,16 +47,16 @@ const execute = (store: Store, session: Session, args: Args, now: number): Reply
 }
 
 /** Whether a command waits when there is nothing: XREAD does only with BLOCK. */
-const mayBlock = (args: Args): boolean => {
+export const mayBlock = (args: Args): boolean => {
   const command = lookup(args[0]!)
   if (command?.blocks !== true) return false
   return command.name !== "xread" || args.some((arg) => arg.toLowerCase() === "block")
 }
 
-const connectionError = (command: string, message: string) =>
+export const connectionError = (command: string, message: string) =>
   new RedisError({ reason: "connection", command: command.toUpperCase(), code: "", message })
 
-const replyError = (command: string, error: ReplyError) =>
+export const replyError = (command: string, error: ReplyError) =>
   new RedisError({ reason: "reply", command: command.toUpperCase(), code: error.code, message: toText(error.text) })
 
 /** The longest sleep that timers take: 24.8 days. */
@@ -65,6 +66,13 @@ const sleep = (millis: number): Effect.Effect<void> =>
   millis > longestSleep
     ? Effect.zipRight(Effect.sleep(longestSleep), Effect.suspend(() => sleep(millis - longestSleep)))
     : Effect.sleep(millis)
+
+export const encode = (command: string, args: ReadonlyArray<Arg>): Array<string> => {
+  const out = new Array<string>(args.length + 1)
+  out[0] = command
+  for (let i = 0; i < args.length; i++) out[i + 1] = fromArg(args[i]!)
+  return out
+}
 
 /** A client whose connection to the store can be cut. */
 export interface Client {
@@ -78,13 +86,6 @@ export const makeClient = (store: Store): Client => {
   const sessions = new Set<Session>()
   const subscriptions = new Set<{ readonly on: () => void; readonly off: () => void }>()
   let connected = true
-
-  const encode = (command: string, args: ReadonlyArray<Arg>): Array<string> => {
-    const out = new Array<string>(args.length + 1)
-    out[0] = command
-    for (let i = 0; i < args.length; i++) out[i + 1] = fromArg(args[i]!)
-    return out
-  }
 
   const toEffect = <A>(
     command: string,

@@ -40,11 +40,17 @@ const dumpValue = (entry: Entry): DumpedValue => {
   }
 }
 
+/** One key that is alive. */
+export const dumpKey = (entry: Entry): DumpedKey => ({
+  ...dumpValue(entry),
+  expiresAt: entry.expireAt === Infinity ? null : entry.expireAt
+})
+
 export const dump = (store: Store, now: number): Readonly<Record<string, DumpedKey>> => {
   store.db.now = now
   const keys: Array<readonly [string, DumpedKey]> = []
   for (const [key, entry] of store.db.alive()) {
-    keys.push([key, { ...dumpValue(entry), expiresAt: entry.expireAt === Infinity ? null : entry.expireAt }])
+    keys.push([key, dumpKey(entry)])
   }
   return Object.fromEntries(keys.sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0))
 }

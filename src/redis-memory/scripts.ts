@@ -99,6 +99,7 @@ export const runScript = (
       if (refusal !== undefined) return refusal
     }
     for (const key of keysOf(command, args)) if (!isDeclared(keys, key)) return undeclared(key)
+    store.observe?.(command, args)
     try {
       const reply = command.run(args, store, session)
       return reply instanceof Blocked ? notAllowed : reply

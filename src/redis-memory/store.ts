@@ -2,6 +2,7 @@
  * One in-memory Redis: what a server holds. Clients share it.
  */
 import { Channels } from "./channels.js"
+import type { Args, Command } from "./command.js"
 import { Keyspace } from "./keyspace.js"
 import type { Session } from "./session.js"
 import { Waiters } from "./waiters.js"
@@ -13,6 +14,8 @@ export class Store {
   /** Text of each known script by its SHA-1, as SCRIPT FLUSH and NOSCRIPT see it. */
   readonly scripts = new Map<string, string>()
   readonly sessions = new Map<number, Session>()
+  /** Called before each command, also before those of scripts. */
+  observe: ((command: Command, args: Args) => void) | undefined
   private sessionIds = 0
 
   constructor() {

@@ -72,6 +72,14 @@ export class Stream {
   length = 0
   lastId: Id = minId
 
+  clone(): Stream {
+    const copy = new Stream()
+    copy.nodes = this.nodes.map((node) => ({ ...node, entries: node.entries.slice() }))
+    copy.length = this.length
+    copy.lastId = this.lastId
+    return copy
+  }
+
   /** The caller has checked that the id is above `lastId`. */
   add(id: Id, fields: ReadonlyArray<string>): void {
     let content = 0

@@ -5,6 +5,13 @@
  */
 
 /**
+ * A whole deployment under faults.
+ *
+ * @since 0.1.0
+ */
+export * as Simulation from "./Simulation.js"
+
+/**
  * Virtual time.
  *
  * @since 0.1.0

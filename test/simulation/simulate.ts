@@ -1,0 +1,42 @@
+/**
+ * `npm run simulate -- --seeds 1000 --from 1`: runs many seeds and prints what was counted, one after the other or, with
+ * `SIM_SEED`, one alone. `--trace` prints what happened instead.
+ */
+import { Simulation } from "effect-rq/testing"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { readArguments } from "./support/arguments.js"
+import { scenario } from "./support/scenario.js"
+import { describeSummary } from "./support/summary.js"
+
+export const main = async (args: ReadonlyArray<string>): Promise<number> => {
+  const { numbers: { from = 1, seeds = 100 }, switches } = readArguments(args, ["from", "seeds"], ["trace"])
+  if (switches.has("trace")) {
+    const report = await Effect.runPromise(Simulation.run({ ...scenario, seed: from }))
+    console.log(report.trace.join("\n"))
+    return report.violations.length === 0 ? 0 : 1
+  }
+  let done = 0
+  const exit = await Effect.runPromise(Effect.either(Simulation.check({
+    ...scenario,
+    seeds: Array.from({ length: seeds }, (_, index) => from + index),
+    command: "npm run simulate",
+    onReport: ({ accepted, elapsed, faults, seed }) =>
+      Effect.sync(() => {
+        done++
+        if (!process.stderr.isTTY && done % 100 !== 0) return
+        const count = Object.values(faults).reduce((a, b) => a + b, 0)
+        console.error(
+          `${done} of ${seeds}: seed ${seed}, ${accepted} jobs, ${count} faults in ${
+            Math.round(Duration.toSeconds(elapsed))
+          } s`
+        )
+      })
+  })))
+  if (exit._tag === "Left") {
+    console.error(exit.left.message)
+    return 1
+  }
+  console.log(describeSummary(exit.right))
+  return 0
+}
