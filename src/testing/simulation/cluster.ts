@@ -679,6 +679,10 @@ class Cluster {
   }
 
   readonly run: Effect.Effect<void> = Effect.gen(this, function*() {
+    // Between runs the event loop gets a turn, so that time limits of a test runner work.
+    yield* Effect.async<void>((resume) => {
+      setImmediate(() => resume(Effect.void))
+    })
     for (const slot of this.slots) this.start(slot)
     yield* this.travel(() => this.clock.elapsed >= this.setup.durationMillis)
     // Faults end. What was accepted comes to its end, whatever has befallen the cluster.

@@ -51,7 +51,7 @@ export interface Seen {
 }
 
 /** What is known of one run of a handler. */
-interface Run {
+export interface Run {
   readonly id: string
   readonly worker: string
   began: boolean
@@ -107,6 +107,7 @@ const jobIdOf = (key: string): string | undefined => {
 
 export interface Saved {
   readonly jobs: ReadonlyMap<string, Seen>
+  readonly runs: ReadonlyMap<string, Run>
 }
 
 export class Watch {
@@ -187,6 +188,11 @@ export class Watch {
     const queue = key.slice(keys.family.schedulerLock.length)
     this.queues.add(queue)
     const holder = this.text(key)
+    const before = this.holderBefore.get(queue)
+    if (before !== undefined && before !== holder && before !== step.actor) {
+      const text = `${step.name} of ${step.actor} took queue ${queue} from ${before}, whose lease had not lapsed`
+      this.onFound({ rule: "one scheduler", text })
+    }
     if (holder === this.locks.get(queue)?.holder) return
     if (holder === undefined) {
       this.locks.delete(queue)
@@ -331,15 +337,30 @@ export class Watch {
   }
 
   save(): Saved {
-    return { jobs: new Map(this.jobs) }
+    const runs = Array.from(this.runs, ([execution, run]) => [execution, { ...run }] as const)
+    return { jobs: new Map(this.jobs), runs: new Map(runs) }
+  }
+
+  /** All is again as it was then. The store has been put back. */
+  restore(saved: Saved): void {
+    this.jobs = new Map(saved.jobs)
+    this.runs.clear()
+    for (const [execution, run] of saved.runs) this.runs.set(execution, { ...run })
+    this.locks.clear()
+    this.forget()
+  }
+
+  /** Looks at all keys anew. */
+  private forget(): void {
+    for (const key in this.dumped) this.stale.add(key)
+    for (const [key] of this.store.db.alive()) this.stale.add(key)
   }
 
   /** The server came back as it was then: what happened since may be lost, and nothing else. */
   rewind(saved: Saved): void {
     for (const id of this.jobs.keys()) if (!saved.jobs.has(id)) this.counts.lost++
     this.jobs = new Map(saved.jobs)
-    for (const key in this.dumped) this.stale.add(key)
-    for (const [key] of this.store.db.alive()) this.stale.add(key)
+    this.forget()
     this.locks.clear()
     for (const run of this.runs.values()) run.began = false
   }

@@ -1,90 +1,40 @@
 /**
- * Mistakes that somebody could make in a script, each of which the simulation has to find.
+ * Mistakes that somebody could make in a script: the same that `npm run mutate` makes in the sources.
  */
-import type { Simulation } from "effect-rq/testing"
+import { Simulation } from "effect-rq/testing"
+import * as Effect from "effect/Effect"
+import { mutations as all } from "../../mutations/mutations.mjs"
+import { scenario } from "./scenario.js"
 
-export interface Mutation {
-  readonly name: string
-  readonly script: string
-  readonly replace: ReadonlyArray<readonly [from: string, to: string]>
-  /** The rule by which it is found. */
-  readonly breaks: string
-  /** What it takes to show, more often than usual. */
-  readonly faults?: Partial<Simulation.Faults>
+export type Mutation = (typeof all)[number]
+
+export const mutations: ReadonlyArray<Mutation> = all
+
+export const mutation = (name: string): Mutation => {
+  const found = all.find((one) => one.name === name)
+  if (found === undefined) throw new Error(`there is no mutation ${name}`)
+  return found
 }
 
-export const mutations: ReadonlyArray<Mutation> = [
-  {
-    name: "promotion does not check the token",
-    script: "promote",
-    replace: [["if not holdsLease(key, token) then return false end", ""]],
-    breaks: "one scheduler",
-    faults: { pause: 0.05 }
-  },
-  {
-    name: "promotion does not look at the time",
-    script: "promote",
-    replace: [["if tonumber(head[2]) > tonumber(now) then return", "now = \"+inf\" if false then return"]],
-    breaks: "never early"
-  },
-  {
-    name: "what is promoted stays in the registry",
-    script: "promote",
-    replace: [["redis.call(\"ZREM\", scheduled, unpack(toRemove))", ""]],
-    breaks: "one place"
-  },
-  {
-    name: "an execution that is not the current one is handed in",
-    script: "turn",
-    replace: [
-      [
-        "if attempt(\"ZREM\", STARTED .. queue, id .. \":\" .. execution) ~= 1 then return nil end",
-        "attempt(\"ZREM\", STARTED .. queue, id .. \":\" .. execution)"
-      ],
-      ["if job[1] ~= \"started\" or owner and not isOwner(owner, job[2]) then return nil end", ""],
-      ["if current and current ~= execution then return nil end", ""]
-    ],
-    breaks: "lost executions",
-    faults: { pause: 0.05 }
-  },
-  {
-    name: "a call that is repeated counts again",
-    script: "enqueue",
-    replace: [["if redis.call(\"EXISTS\", key) == 1 then", "if false then"]],
-    breaks: "one place",
-    faults: { lostAfter: 0.05 }
-  },
-  {
-    name: "what a dead worker ran is not put back",
-    script: "abandon",
-    replace: [["redis.call(\"LPUSH\", QUEUE .. queue, id)", ""]],
-    breaks: "one place",
-    faults: { crash: 0.05 }
-  },
-  {
-    name: "workers are taken for dead at once",
-    script: "abandon",
-    replace: [["\"(\" .. NOW_TEXT, \"LIMIT\", offset, limit)", "\"+inf\", \"LIMIT\", offset, limit)"]],
-    breaks: "dead workers"
-  },
-  {
-    name: "a scheduler that stops keeps its lock",
-    script: "resign",
-    replace: [[
-      "redis.call(\"DEL\", key)\n  redis.call(\"PUBLISH\"",
-      "redis.call(\"PERSIST\", key)\n  redis.call(\"PUBLISH\""
-    ]],
-    breaks: "clean stop",
-    faults: { stop: 0.05 }
-  }
-]
+/** The text of a script with the mistake in it, where it holds what the mistake is made of. */
+export const rewrite = ({ find, replace }: Mutation) => ({ lua }: { readonly lua: string }): string =>
+  lua.split(find).join(replace)
 
-/** The text with the mistake in it. */
-export const rewrite =
-  ({ replace, script }: Mutation) => (self: { readonly name: string; readonly lua: string }): string => {
-    if (self.name !== script) return self.lua
-    return replace.reduce((lua, [from, to]) => {
-      if (!lua.includes(from)) throw new Error(`the script ${script} does not hold ${from}`)
-      return lua.split(from).join(to)
-    }, self.lua)
-  }
+/** Runs seeds from 1 until one breaks something; undefined when none does. */
+export const firstFailing = (
+  mutation: Mutation,
+  mostSeeds: number,
+  faults: Partial<Simulation.Faults> = {}
+): Effect.Effect<Simulation.Report | undefined> =>
+  Effect.gen(function*() {
+    for (let seed = 1; seed <= mostSeeds; seed++) {
+      const report = yield* Simulation.run({
+        ...scenario,
+        seed,
+        faults: { ...Simulation.someOfEach, ...faults },
+        rewrite: rewrite(mutation)
+      })
+      if (report.violations.length > 0) return report
+    }
+    return undefined
+  })
