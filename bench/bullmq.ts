@@ -5,16 +5,20 @@ import { Redis as Connection } from "ioredis"
 import { createRequire } from "node:module"
 import * as Path from "node:path"
 import {
+  companion,
   cpuMicros,
   type Figures,
+  isTyped,
   megabytes,
+  onTold,
   outcome,
   type Params,
   payload,
   port,
   queueName,
   reads,
-  runTask
+  runTask,
+  say
 } from "./task.js"
 import { scriptMillis, sleep, spread } from "./task.js"
 
@@ -48,7 +52,7 @@ const connection = { host: "127.0.0.1", port, maxRetriesPerRequest: null }
 
 const queue = () => new bullmq.Queue(queueName, { connection })
 
-const data = ({ kind }: Params): object => kind === "typed" ? payload : {}
+const data = ({ kind }: Params): object => isTyped(kind) ? payload : {}
 
 /** How many jobs one call carries, as on the other side. */
 const callSize = 250
@@ -65,7 +69,8 @@ const addAll = async (to: Queue, n: number, job: (index: number) => [data: objec
 const worker = ({ concurrency, kind }: Params, onStart: () => void): Worker => {
   const made = new bullmq.Worker(queueName, async () => {
     onStart()
-    return kind === "typed" ? outcome : undefined
+    if (kind === "async") await sleep(1)
+    return isTyped(kind) ? outcome : undefined
   }, { connection, concurrency, ...(kind === "gone" ? { removeOnComplete: { count: 0 } } : {}) })
   made.on("error", (error) => console.error(error))
   made.on("failed", (_, error) => console.error(error))
@@ -180,6 +185,33 @@ await runTask({
     })
     await all
     return spread(lateness)
+  },
+  recovery: async (params) => {
+    await addAll(queue(), params.n, () => [data(params)])
+    const victim = companion("victim", params)
+    await victim.said(params.n)
+    let count = 0
+    let done = () => {}
+    const again = new Promise<void>((resolve) => {
+      done = resolve
+    })
+    const running = worker(params, () => {
+      if (++count === params.n) done()
+    })
+    await running.waitUntilReady()
+    const since = performance.now()
+    victim.kill()
+    await again
+    return { millis: performance.now() - since }
+  },
+  victim: async (params) => {
+    onTold(() => {})
+    const made = new bullmq.Worker(queueName, () => {
+      say("started")
+      return new Promise(() => {})
+    }, { connection, concurrency: params.concurrency })
+    made.on("error", (error) => console.error(error))
+    return new Promise(() => {})
   },
   idle: async (params) => {
     const running = worker(params, () => {})

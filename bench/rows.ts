@@ -3,7 +3,8 @@
  */
 import type { Kind, Params } from "./task.js"
 
-export type Side = "ours" | "bullmq" | "rq"
+/** `bare` is what the machine allows, see `bare.ts`. */
+export type Side = "ours" | "bullmq" | "rq" | "bare"
 
 /** What one side does, each step in a process of its own; the figures of the last are the measurement. */
 export interface Step {
@@ -19,7 +20,7 @@ export interface Metric {
 /** What must hold. `of` is the median of the ratios to the peer, or without a peer the median itself. */
 export interface Bar {
   readonly metric: string
-  readonly peer?: Side
+  readonly peer?: "bullmq" | "rq"
   readonly atLeast?: number
   readonly atMost?: number
 }
@@ -34,28 +35,68 @@ export interface Row {
   readonly bars: ReadonlyArray<Bar>
   /** Measures what is left in Redis: for so many jobs on each side. */
   readonly bytesFor?: Partial<Record<Side, number>>
+  /** Where a physical limit stands in the way of a bar: which. */
+  readonly limit?: string
 }
 
-const defaults: Params = { n: 0, warm: 0, concurrency: 100, kind: "void", dueIn: 0, due: 0, seconds: 20 }
+/** How figures grow with something: rows of one kind, from the least to the most. */
+export interface Curve {
+  readonly name: string
+  readonly title: string
+  /** What grows. */
+  readonly of: string
+  readonly points: ReadonlyArray<{ readonly row: string; readonly x: number }>
+  readonly metrics: ReadonlyArray<{
+    readonly key: string
+    readonly unit: string
+    readonly title: string
+    /** A cost of each job, which may grow with the logarithm of what grows, and no faster. */
+    readonly logarithmic?: boolean
+  }>
+}
+
+const defaults: Params = {
+  n: 0,
+  warm: 0,
+  concurrency: 100,
+  workers: 1,
+  queues: 1,
+  kind: "void",
+  dueIn: 0,
+  due: 0,
+  seconds: 20
+}
 
 const step = (task: string, params: Partial<Params>): Step => ({ task, params: { ...defaults, ...params } })
 
 const rate: Metric = { key: "rate", unit: "/s" }
 const millis = (...keys: ReadonlyArray<string>): ReadonlyArray<Metric> => keys.map((key) => ({ key, unit: "ms" }))
 
+/** How many others are scheduled, and with `--large` as well. */
+export const sizesOf = (
+  large: boolean
+): ReadonlyArray<number> => [1000, 10_000, 100_000, 1_000_000, ...large ? [1e7] : []]
+
+const effectMemory = "the runtime of Effect, its Schema and ioredis take what the limit says before anything is done"
+
 /** Without a number of jobs each row has its own. */
-export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
+export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): ReadonlyArray<Row> => {
   const count = (n: number) => jobs ?? n
 
-  const noop = (concurrency: number, n: number, atLeast: number, kind: Kind = "void"): Row => {
+  const noop = (concurrency: number, n: number, atLeast: number | undefined, kind: Kind = "void"): Row => {
     const steps = (["fill", "drain"] as const).map((task) =>
       step(task, { n: count(n), warm: Math.ceil(count(n) / 4), concurrency, kind })
     )
     return {
       name: `noop-${concurrency}${kind === "void" ? "" : `-${kind}`}`,
       title: `run jobs, concurrency ${concurrency}` +
-        { void: "", gone: ", deleted when done", typed: ", payload and result" }[kind],
-      sides: { ours: steps, bullmq: steps },
+        {
+          void: "",
+          gone: ", deleted when done",
+          typed: ", payload and result",
+          async: ", payload and result, 1 ms of waiting"
+        }[kind],
+      sides: { ours: steps, bullmq: steps, ...(kind === "void" ? { bare: steps } : {}) },
       ...(kind === "void" ? {} : { rounds: 1 }),
       metrics: [
         rate,
@@ -64,10 +105,11 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
         { key: "script", unit: "ms a script" }
       ],
       bars: [
-        { metric: "rate", peer: "bullmq", atLeast },
+        ...(atLeast === undefined ? [] : [{ metric: "rate", peer: "bullmq", atLeast } as const]),
         { metric: "rss", peer: "bullmq", atMost: 1 },
         { metric: "script", atMost: 5 }
-      ]
+      ],
+      limit: effectMemory
     }
   }
 
@@ -79,6 +121,7 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
       sides: {
         ours: steps,
         bullmq: steps,
+        bare: steps,
         ...(rqToo ? { rq: [step(task, { n: Math.min(4000, count(n)), warm: 250 })] } : {})
       },
       metrics: [rate],
@@ -90,23 +133,20 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
     state: string,
     steps: (n: number) => ReadonlyArray<Step>,
     peers: ReadonlyArray<Side>,
-    atMost: number | undefined
+    atMost: number | undefined,
+    limit?: string
   ): Row => {
-    const n = count(20_000)
-    // RQ runs a few hundred jobs a second.
-    const few = Math.min(n, 1500)
+    // The same on all sides: the tables of Redis double now and then. RQ runs a few hundred jobs a second.
+    const n = Math.min(count(1800), 1800)
     return {
       name: `memory-${state}`,
-      title: `Redis memory of a job, ${state.replace("-", " ")}`,
-      sides: {
-        ours: steps(n),
-        ...(peers.includes("bullmq") ? { bullmq: steps(n) } : {}),
-        ...(peers.includes("rq") ? { rq: steps(few) } : {})
-      },
-      bytesFor: { ours: n, bullmq: n, rq: few },
+      title: `Redis memory of a job, ${state.replaceAll("-", " ")}`,
+      sides: Object.fromEntries((["ours", ...peers] as const).map((side) => [side, steps(n)])),
+      bytesFor: { ours: n, bullmq: n, rq: n },
       rounds: 1,
       metrics: [{ key: "bytes", unit: "bytes" }],
-      bars: atMost === undefined ? [] : [{ metric: "bytes", peer: "rq", atMost }]
+      bars: atMost === undefined ? [] : [{ metric: "bytes", peer: "rq", atMost }],
+      ...(limit === undefined ? {} : { limit })
     }
   }
 
@@ -117,6 +157,8 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
   const lateness = [step("lateness", { n: count(2000) })]
   const latency = [step("latency", { n: count(300), warm: 50, concurrency: 10 })]
   const idle = [step("idle", { concurrency: 10 })]
+  const recovery = [step("recovery", { n: 10, concurrency: 10 })]
+  const rqPromotes = [step("schedule", { n: 4000, dueIn: -1000 }), step("promote", { n: 4000 })]
   const both: ReadonlyArray<Side> = ["bullmq", "rq"]
 
   return [
@@ -128,6 +170,8 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
     noop(100, 40_000, 3, "gone"),
     noop(10, 20_000, 2, "typed"),
     noop(100, 40_000, 3, "typed"),
+    noop(10, 10_000, undefined, "async"),
+    noop(100, 40_000, undefined, "async"),
     enqueue("awaited", "enqueue, awaited one by one", 10_000, 1.2, true),
     enqueue("inFlight", "enqueue, 100 in flight", 40_000, 1.8, false),
     enqueue("bulk", "enqueue in bulk", 60_000, 3, true),
@@ -160,10 +204,22 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
       title: "promote due jobs",
       sides: {
         ours: [step("schedule", { n: count(100_000), dueIn: -1000 }), step("promote", { n: count(100_000) })],
-        rq: [step("schedule", { n: 4000, dueIn: -1000 }), step("promote", { n: 4000 })]
+        rq: rqPromotes,
+        bare: [step("schedule", { n: count(100_000) }), step("promote", { n: count(100_000) })]
       },
       rounds: 2,
-      metrics: [rate, { key: "script", unit: "ms a script" }],
+      metrics: [rate, { key: "script", unit: "ms a script" }, { key: "server", unit: "us of Redis a job" }],
+      bars: [{ metric: "rate", peer: "rq", atLeast: 100 }, { metric: "script", atMost: 5 }]
+    },
+    {
+      name: "promote-million",
+      title: "promote a million due jobs",
+      sides: {
+        ours: [step("seed", { n: count(1_000_000), dueIn: -200_000_000 }), step("promote", { n: count(1_000_000) })],
+        rq: rqPromotes
+      },
+      rounds: 1,
+      metrics: [rate, { key: "script", unit: "ms a script" }, { key: "server", unit: "us of Redis a job" }],
       bars: [{ metric: "rate", peer: "rq", atLeast: 100 }, { metric: "script", atMost: 5 }]
     },
     memory("waiting", (n) => [step("fill", { n })], both, 0.65),
@@ -173,15 +229,18 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
       "finished-with-result",
       (n) => (["fill", "drain"] as const).map((task) => step(task, { n, kind: "typed" })),
       both,
-      0.25
+      0.25,
+      "a value of more than 64 bytes makes Redis keep a hash as a table, which takes twice the memory: with " +
+        "`hash-max-listpack-value 512` such a job takes 850 bytes less"
     ),
     {
       name: "idle",
       title: "idle worker: round trips and memory",
-      sides: { ours: idle, bullmq: idle },
+      sides: { ours: idle, bullmq: idle, bare: idle },
       rounds: 1,
       metrics: [{ key: "calls", unit: "/s" }, { key: "rss", unit: "MB" }],
-      bars: [{ metric: "calls", atMost: 0.5 }, { metric: "rss", peer: "bullmq", atMost: 1 }]
+      bars: [{ metric: "calls", atMost: 0.5 }, { metric: "rss", peer: "bullmq", atMost: 1 }],
+      limit: effectMemory
     },
     {
       name: "idle-scheduler",
@@ -191,6 +250,65 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
       metrics: [{ key: "calls", unit: "/s" }, { key: "rss", unit: "MB" }],
       bars: [{ metric: "calls", atMost: 1.2 }]
     },
+    {
+      name: "recovery",
+      title: "a worker is killed with 10 running, until all run again",
+      sides: { ours: recovery, bullmq: recovery },
+      rounds: 1,
+      metrics: millis("millis"),
+      bars: [{ metric: "millis", atMost: 30_000 }]
+    },
+    {
+      name: "takeover",
+      title: "the active scheduler is killed, until another leads",
+      sides: { ours: [step("takeoverKilled", {})] },
+      rounds: 1,
+      metrics: millis("millis"),
+      bars: [{ metric: "millis", atMost: 15_000 }]
+    },
+    {
+      name: "takeover-stopped",
+      title: "the active scheduler is stopped, until another leads",
+      sides: { ours: [step("takeoverStopped", {})] },
+      rounds: 2,
+      metrics: millis("millis"),
+      bars: [{ metric: "millis", atMost: 100 }]
+    },
+    ...sizes.map((size): Row => ({
+      name: `growth-scheduled-${short(size)}`,
+      title: `with ${size.toLocaleString("en")} others that are scheduled`,
+      sides: {
+        ours: [step("seed", { n: size, dueIn: 86_400_000 }), step("growthScheduled", { n: count(10_000), warm: 2000 })]
+      },
+      rounds: 1,
+      metrics: [
+        { key: "schedule", unit: "/s" },
+        { key: "scheduleServer", unit: "us of Redis a job" },
+        { key: "promote", unit: "/s" },
+        { key: "promoteServer", unit: "us of Redis a job" },
+        { key: "tick", unit: "us of Redis a tick" },
+        { key: "bytes", unit: "bytes a job" }
+      ],
+      bars: []
+    })),
+    ...([["workers", fleets], ["queues", manyQueues]] as const).flatMap(([what, counts]) =>
+      counts.map((many): Row => {
+        const of = { n: count(20_000), [what]: many, concurrency: what === "workers" ? 10 : 100 }
+        return {
+          name: `growth-${what}-${many}`,
+          title: `${many.toLocaleString("en")} ${many === 1 ? what.slice(0, -1) : what}`,
+          sides: { ours: [step("fill", of), step("growthFleet", of)] },
+          rounds: 1,
+          metrics: [
+            rate,
+            { key: "server", unit: "us of Redis a job" },
+            { key: "cpu", unit: "us of Node a job" },
+            { key: "tick", unit: "us of Redis a tick" }
+          ],
+          bars: []
+        }
+      })
+    ),
     {
       name: "cli",
       title: "command line, --help",
@@ -212,6 +330,48 @@ export const rows = (jobs: number | undefined): ReadonlyArray<Row> => {
       sides: { ours: [step("virtualTicks", { n: count(20_000), warm: 2000 })] },
       metrics: [rate],
       bars: []
+    },
+    {
+      name: "virtual-cluster",
+      title: "virtual clock, ten workers with schedulers",
+      sides: { ours: [step("virtualCluster", { n: count(30), warm: 3, workers: 10 })] },
+      rounds: 1,
+      metrics: [{ key: "rate", unit: "simulated hours/s" }],
+      bars: []
     }
   ]
 }
+
+const short = (n: number): string => n >= 1e6 ? `${n / 1e6}m` : n >= 1e3 ? `${n / 1e3}k` : String(n)
+
+const fleets = [1, 10, 100]
+const manyQueues = [1, 100, 1000]
+
+/** The pictures of growth. */
+export const curves = (sizes: ReadonlyArray<number>): ReadonlyArray<Curve> => [
+  {
+    name: "scheduled",
+    title: "as scheduled jobs grow",
+    of: "scheduled jobs",
+    points: sizes.map((x) => ({ row: `growth-scheduled-${short(x)}`, x })),
+    metrics: [
+      { key: "promote", unit: "/s", title: "promoted a second" },
+      { key: "promoteServer", unit: "us", title: "Redis, to promote one", logarithmic: true },
+      { key: "scheduleServer", unit: "us", title: "Redis, to schedule one", logarithmic: true },
+      { key: "tick", unit: "us", title: "Redis, a tick with nothing due", logarithmic: true },
+      { key: "bytes", unit: "bytes", title: "memory of each", logarithmic: true }
+    ]
+  },
+  ...(["workers", "queues"] as const).map((what): Curve => ({
+    name: what,
+    title: `as ${what} grow`,
+    of: what,
+    points: (what === "workers" ? fleets : manyQueues).map((x) => ({ row: `growth-${what}-${x}`, x })),
+    metrics: [
+      { key: "rate", unit: "/s", title: "jobs run a second" },
+      { key: "server", unit: "us", title: "Redis, for each job", logarithmic: true },
+      { key: "cpu", unit: "us", title: "Node, for each job", logarithmic: true },
+      { key: "tick", unit: "us", title: "Redis, a tick of all queues" }
+    ]
+  }))
+]

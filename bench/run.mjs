@@ -3,15 +3,18 @@
  */
 import { build } from "esbuild"
 import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 
 const bench = path.dirname(fileURLToPath(import.meta.url))
 const root = path.dirname(bench)
-const cache = path.join(root, "node_modules", ".cache", "effect-rq-bench")
+const folder = path.join(root, "node_modules", ".cache", "effect-rq-bench")
+// Two checkouts may share their node_modules.
+const cache = path.join(folder, createHash("sha1").update(root).digest("hex").slice(0, 8))
 const dist = path.join(cache, "dist")
-const peer = path.join(cache, "peer")
+const peer = path.join(folder, "peer")
 
 const run = (command, args, cwd) => {
   const { status } = spawnSync(command, args, { cwd, stdio: ["ignore", 2, 2] })
@@ -32,7 +35,7 @@ if (!process.argv.includes("--help")) {
 
 await build({
   absWorkingDir: bench,
-  entryPoints: ["main.ts", "ours.ts", "bullmq.ts"],
+  entryPoints: ["main.ts", "ours.ts", "bullmq.ts", "bare.ts"],
   outdir: path.join(cache, "bench"),
   bundle: true,
   packages: "external",
@@ -52,6 +55,6 @@ await build({
   }]
 })
 
-process.env["EFFECT_RQ_BENCH"] = JSON.stringify({ bench, cache })
+process.env["EFFECT_RQ_BENCH"] = JSON.stringify({ bench, cache, peer })
 const { main } = await import(pathToFileURL(path.join(cache, "bench", "main.js")).href)
 process.exitCode = await main(process.argv.slice(2))

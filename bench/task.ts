@@ -1,6 +1,8 @@
 /**
  * What runs in a process of its own: one task of one side, whose figures are its last line of output.
  */
+import * as ChildProcess from "node:child_process"
+import * as Readline from "node:readline"
 
 export interface Params {
   /** How many jobs are measured. */
@@ -8,6 +10,9 @@ export interface Params {
   /** How many come before them, to warm up. */
   readonly warm: number
   readonly concurrency: number
+  /** How many workers, of that concurrency each, and how many queues. */
+  readonly workers: number
+  readonly queues: number
   readonly kind: Kind
   /** When scheduled jobs are due, milliseconds from now or since 1970. */
   readonly dueIn: number
@@ -16,14 +21,23 @@ export interface Params {
   readonly seconds: number
 }
 
-/** `void`: no payload and no result. `gone`: the same, deleted when done. `typed`: a payload and a result. */
-export type Kind = "void" | "gone" | "typed"
+/**
+ * `void`: no payload and no result. `gone`: the same, deleted when done. `typed`: a payload and a result. `async`: the
+ * same, with a millisecond of waiting in between.
+ */
+export type Kind = "void" | "gone" | "typed" | "async"
+
+export const isTyped = (kind: Kind): boolean => kind === "typed" || kind === "async"
 
 export type Figures = Readonly<Record<string, number>>
 
 export type Task = (params: Params) => Promise<Figures>
 
 export const queueName = "bench"
+
+/** The names of so many queues; one alone has the plain name. */
+export const queueNames = (count: number): ReadonlyArray<string> =>
+  count <= 1 ? [queueName] : Array.from({ length: count }, (_, index) => `${queueName}-${index}`)
 
 export const port = Number(process.argv[4])
 
@@ -64,9 +78,50 @@ export const fromInfo = (info: string, pattern: RegExp): number => Number(patter
 export const scriptMillis = (commandstats: string): number =>
   fromInfo(commandstats, /cmdstat_evalsha:.*usec_per_call=([\d.]+)/) / 1000
 
+/** What the server has used of a processor, in microseconds: unlike the time on the wall, neighbours cost little. */
+export const serverMicros = (cpu: string): number =>
+  (fromInfo(cpu, /used_cpu_user:([\d.]+)/) + fromInfo(cpu, /used_cpu_sys:([\d.]+)/)) * 1e6
+
 export const reads = (stats: string): number => fromInfo(stats, /total_reads_processed:(\d+)/)
 
 export const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+
+/** A process of this side that does something else; it ends when this one does. */
+export const companion = (task: string, params: Params) => {
+  const child = ChildProcess.spawn(process.execPath, [
+    process.argv[1] ?? "",
+    task,
+    JSON.stringify(params),
+    String(port)
+  ], {
+    stdio: ["pipe", "pipe", "inherit"]
+  })
+  const lines = Readline.createInterface({ input: child.stdout })
+  return {
+    /** Waits until it has said so many lines in all. */
+    said: (count: number) =>
+      new Promise<void>((resolve, reject) => {
+        let left = count
+        lines.on("line", () => {
+          if (--left === 0) resolve()
+        })
+        child.once("exit", () => reject(new Error(`${task} ended before it had said ${count} lines`)))
+      }),
+    /** What {@link onTold} waits for. */
+    tell: () => child.stdin.write("go\n"),
+    kill: () => child.kill("SIGKILL")
+  }
+}
+
+/** In a companion: says a line, and ends with who started it. */
+export const say = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
+
+export const onTold = (f: () => void): void => {
+  process.stdin.on("data", f)
+  process.stdin.on("end", () => process.exit(0))
+}
 
 export const runTask = async (tasks: Readonly<Record<string, Task>>): Promise<void> => {
   const task = tasks[process.argv[2] ?? ""]
