@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { freePort } from "../support/redis-server.js"
+import { freePort, start } from "../support/redis-server.js"
 import { type Done, useCli } from "./support.js"
 
 const cli = useCli()
@@ -148,6 +148,21 @@ describe("Redis that can't be reached", () => {
         assert.isBelow(done.millis, 15_000)
       }
     }
+  })
+
+  it("where the password is wrong, say so in one line that does not hold it, and exit with 1", async () => {
+    await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const { port } = yield* start({ password: "sesame" })
+      const url = `redis://:hunter2@127.0.0.1:${port}`
+      const worker = ["worker", "q", "--jobs", "jobs.js"]
+      const all = yield* Effect.promise(() =>
+        Promise.all([["info"], worker].map((argv) => cli.run([...argv, "--url", url])))
+      )
+      for (const done of all) {
+        assert.strictEqual(done.code, 1)
+        assertOneLine(done, new RegExp(`^effect-rq: Redis at redis://127\\.0\\.0\\.1:${port} says: WRONGPASS .*\n$`))
+      }
+    })))
   })
 })
 

@@ -65,6 +65,9 @@ export const planned = (plan: Plan, at: number): Planned => ({
   millis: at % 10 < 2 ? 300 : 5
 })
 
+/** Jobs whose handler takes long. */
+export const isLong = (id: string): boolean => Number(id.slice(2)) % 10 < 2
+
 /** Jobs that wait in the scheduled registry first. */
 export const isScheduled = (id: string): boolean => id.startsWith("s-")
 

@@ -15,10 +15,12 @@ const head = [
   "run",
   "late p50",
   "late max",
+  "early",
   "twice",
   "again",
   "lost",
   "stuck",
+  "calls repeated",
   "recovered in"
 ]
 
@@ -30,10 +32,12 @@ const cells = (report: Report): ReadonlyArray<string> => [
   String(report.run),
   millis(report.late.p50),
   millis(report.late.max),
+  String(report.early),
   String(report.twice),
   String(report.again),
   report.lostByNature > 0 ? `${report.lost} (${report.lostByNature} by nature)` : String(report.lost),
   String(report.stuck),
+  String(report.repeatedCalls),
   report.stuck > 0 ? "not in time" : millis(report.recoveredMillis)
 ]
 

@@ -12,7 +12,7 @@ import { type Dump, violations } from "./check.js"
 import * as Fleet from "./fleet.js"
 import { appendTo, Reader } from "./journal.js"
 import { produce } from "./produce.js"
-import { isScheduled, type Note, type Plan, type ProcessConfig } from "./protocol.js"
+import { isLong, isScheduled, type Note, type Plan, type ProcessConfig } from "./protocol.js"
 import * as Stage from "./stage.js"
 
 export interface Settings {
@@ -198,13 +198,14 @@ export const execute = (fault: Fault, settings: Settings): Effect.Effect<Report,
         yield* sleep(10)
       }
     })
-    const openOf = (member: Fleet.Member) => {
+    /** Whether it has just begun a job that takes long: a signal is in time to cut it off. */
+    const hasLongJob = (member: Fleet.Member) => {
       const open = new Set<string>()
       for (const note of member.notes) {
-        if (note.what === "start") open.add(note.execution)
+        if (note.what === "start" && isLong(note.id) && Date.now() - note.at < 100) open.add(note.execution)
         if (note.what === "end") open.delete(note.execution)
       }
-      return open
+      return open.size > 0
     }
     yield* leader
 
@@ -234,7 +235,7 @@ export const execute = (fault: Fault, settings: Settings): Effect.Effect<Report,
         const leads = yield* leader
         return yield* awaitSome("somebody who doesn't lead is busy", 20_000, () => {
           lookAll()
-          return members.find((member) => member !== leads && member.isRunning() && openOf(member).size > 0)
+          return members.find((member) => member !== leads && member.isRunning() && hasLongJob(member))
         })
       }),
       millis: (usual) => usual * (settings.pace ?? 1),
