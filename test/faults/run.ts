@@ -471,8 +471,9 @@ const judge = (evidence: Evidence): Report => {
     lostByNature: lostByNature.length,
     recoveredMillis: Math.round(recovered - overAt),
     repeatedCalls: produced.filter(({ what }) => what === "refused").length,
-    violations: found,
-    told: evidence.told,
+    // What RQ does is measured, not judged.
+    violations: isOurs ? found : [],
+    told: isOurs ? evidence.told : [...evidence.told, ...found],
     seconds: Math.round(evidence.seconds)
   }
 }
