@@ -5,6 +5,11 @@
  * idle worker waits on the server, in a list of its own into which Redis moves the next job, so that a push wakes one
  * worker within a millisecond or two and a crash loses nothing.
  *
+ * While its jobs take a few milliseconds at most, a worker fetches some more than it has slots for, which would stand empty
+ * for the length of a call otherwise. They are `started` in Redis from then on, and their timeouts count from when they
+ * begin. When nothing ends for five milliseconds they go back to the front of their queue. Jobs that were tried before are
+ * not fetched ahead, nor is anything by a worker whose `maxAbandons` is 0.
+ *
  * **Running.** Each job runs in a fiber of its own, interrupted at its timeout. How it ended is written as RQ writes it:
  * the result through the Schema of the definition, a failure with the text of its cause. A payload that can't be read,
  * an unknown job and a defect are the failure of that job and of nothing else.
@@ -37,6 +42,7 @@ import type * as JobGroup from "./JobGroup.js"
 import * as Redis from "./Redis.js"
 import * as Scheduler from "./Scheduler.js"
 import * as Date from "./wire/date.js"
+import * as Ahead from "./worker/ahead.js"
 import * as Beating from "./worker/beating.js"
 import * as Commands from "./worker/commands.js"
 import * as Executions from "./worker/executions.js"
@@ -85,7 +91,10 @@ export interface WorkerOptions {
    * taken from a worker that has missed four. Default: 5 seconds.
    */
   readonly heartbeat?: Duration.DurationInput | undefined
-  /** How often a job may be taken from a dead worker before it fails. Default: 3. */
+  /**
+   * How often a job may be taken from a dead worker before it fails. One that was fetched ahead and may not have begun is
+   * not counted that time. Default: 3.
+   */
   readonly maxAbandons?: number | undefined
 }
 
@@ -231,12 +240,13 @@ export const make = <Jobs extends Job.Any>(
     const settings = yield* Settings.check(group, options)
     const { name, queues } = settings
     const redis = yield* Redis.Redis
-    const state = State.make(settings)
+    const state = State.make(settings, yield* Effect.clock)
     const finished = yield* Deferred.make<Summary>()
 
-    const executions = yield* Executions.make(group, settings, state, redis)
+    const ahead = Ahead.make(settings, state)
+    const executions = yield* Executions.make(group, settings, state, redis, ahead)
     const suspension = Suspension.make(state)
-    const pump = Pump.make(settings, state, redis, executions, suspension, finished)
+    const pump = Pump.make(settings, state, redis, executions, ahead, suspension, finished)
     const waiting = Waiting.make(settings, state, redis)
     const stop = yield* Effect.cached(detached(Stopping.make(settings, state, redis, executions, pump)))
     const shutDown = Effect.zipRight(stop, Deferred.sync(finished, state.summary))
@@ -259,6 +269,7 @@ export const make = <Jobs extends Job.Any>(
     // with its pumps still at work.
     for (let i = 0; i < Pump.pumps; i++) yield* forkSupervised("the worker's pump", pump.run)
     yield* forkSupervised("the worker's deadlines", executions.sweep)
+    yield* forkSupervised("the worker's fetching ahead", ahead.watch)
     yield* forkSupervised("the worker's heartbeat", Beating.make(settings, state, redis, executions))
     yield* forkSupervised("the worker's commands", Commands.make(settings, state, redis, executions, shutDown))
     yield* forkSupervised("the worker's resuming", suspension.resume)

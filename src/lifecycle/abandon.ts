@@ -5,6 +5,9 @@
  * that is dead: it goes back to the front. The entries of jobs that have expired go as well. One caller at a time looks after a
  * queue, once per interval, in slices.
  *
+ * One that was fetched ahead (see `claim`) may not have begun: it goes back without being counted, and counts as tried, so
+ * that it is not fetched ahead again.
+ *
  * Executions of Python's workers, which are told from ours by the version digit of their id (see `Ids`), are treated by
  * RQ's rules: a job runs again when a retry is left, after the pause that it asks for, and fails otherwise. Nothing is done
  * with them while RQ's own clean-up holds its lock: it reads what it writes later, and would queue the same job once more.
@@ -16,6 +19,7 @@
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 import { luaAgain } from "./again.js"
+import { luaIsAhead } from "./claim.js"
 import { luaDependents } from "./dependents.js"
 import { executionKeys, luaExecution } from "./execution.js"
 import { luaExpire } from "./expire.js"
@@ -50,7 +54,7 @@ export interface Abandoned {
   readonly worker: string
   /** Whether it was one of RQ's. */
   readonly python: boolean
-  /** How often the job has been abandoned by now; 0 when its worker died before it had started it. */
+  /** How often the job has been abandoned by now; 0 when this time does not count, because it had not, or may not have begun. */
   readonly times: number
   readonly outcome: "queued" | "scheduled" | "failed"
   /** Whether it has a callback or webhooks of Python's for its failure, which were not called. */
@@ -104,7 +108,7 @@ local interval, maxAbandons, limit, forget = ARGV[4], tonumber(ARGV[5]), tonumbe
 local python = ARGV[8] == "1"
 local MAINTENANCE, HANDOVERS, CLEANING =
   KEYS[${executionKeys.length + 1}], KEYS[${executionKeys.length + 2}], KEYS[${executionKeys.length + 3}]
-${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaFail}${luaRelease}${luaExpire}
+${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaFail}${luaRelease}${luaExpire}${luaIsAhead}
 
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 local function base64(bytes)
@@ -146,6 +150,12 @@ end
 local function abandonOurs(queue, id, execution)
   local job = takeOut(nil, queue, id, execution, "abandon_count", "failure_ttl", "retries_left")
   if not job then return end
+  if isAhead(execution) then
+    redis.call("HSET", JOB .. id, "abandon_count", job[3] or 0)
+    toQueued(queue, id)
+    abandoned[#abandoned + 1] = { queue, id, job[2] or "", 0, 0, "queued", 0 }
+    return
+  end
   local dead, times = job[2] or "", (tonumber(job[3] or "") or 0) + 1
   redis.call("HSET", JOB .. id, "abandon_count", times)
   local outcome = "queued"

@@ -4,6 +4,11 @@
  * Ids that were handed over to this worker come first (see `handover` in `wire/keys`). What of them doesn't fit in the
  * free slots goes back to the front of its queue.
  *
+ * A worker whose jobs are short may claim for more than its free slots. What it fetches ahead so is started like the rest,
+ * but its execution id tells that it may not have begun: the first digit of its counter is 8 or above. When the worker
+ * dies such a job goes back without that being counted against it, and is not fetched ahead again. Nor is one that was
+ * tried before, and nothing behind it: a job that takes its worker with it shall not take others.
+ *
  * A queue whose key holds something else is passed over.
  *
  * An id whose job is gone, or is not queued any more, is dropped: it was canceled, has expired, or stands in the list
@@ -11,19 +16,12 @@
  *
  * @internal
  */
+import * as Bytes from "../wire/bytes.js"
 
-/** The started job's row as the script returns it. */
-export type ClaimedRow = readonly [
-  queue: Uint8Array,
-  id: Uint8Array,
-  execution: Uint8Array,
-  data: Uint8Array | null,
-  timeout: Uint8Array | null,
-  enqueuedAt: Uint8Array | null,
-  dueAt: Uint8Array | null,
-  failedAttempts: Uint8Array | null,
-  abandonCount: Uint8Array | null
-]
+/** What is read of a started job, in this order; of each queue first its name, then so many items for each job. */
+export type ClaimedItem = Uint8Array | null
+
+const itemsPerJob = 8
 
 export interface Claimed {
   readonly queue: string
@@ -37,77 +35,120 @@ export interface Claimed {
   readonly dueAt: number | undefined
   /** 1 for the first run; each failure that was retried and each dead worker counts. */
   readonly attempt: number
+  /** Whether a worker has died while it ran. */
+  readonly isSuspect: boolean
 }
 
-const text = (bytes: Uint8Array | null): string | undefined =>
-  bytes === null || bytes.length === 0 ? undefined : decoder.decode(bytes)
+const text = (bytes: ClaimedItem): string | undefined =>
+  bytes === null || bytes.length === 0 ? undefined : Bytes.text(bytes)
 
-const decoder = new TextDecoder()
+const number = (bytes: ClaimedItem): number => bytes === null || bytes.length === 0 ? NaN : Number(Bytes.text(bytes))
 
 /** The latest instant that JavaScript has, in seconds since 1970. */
 const latestInstant = 8_640_000_000_000
 
-export const readClaimed = (row: ClaimedRow): Claimed => {
-  const timeout = Number(text(row[4]))
-  const dueAt = Number(text(row[6]))
-  return {
-    queue: decoder.decode(row[0]),
-    id: decoder.decode(row[1]),
-    execution: decoder.decode(row[2]),
-    data: row[3] ?? new Uint8Array(),
-    timeout: Number.isFinite(timeout) ? timeout : undefined,
-    enqueuedAt: text(row[5]),
-    dueAt: Math.abs(dueAt) <= latestInstant ? dueAt : undefined,
-    attempt: 1 + (Number(text(row[7])) || 0) + (Number(text(row[8])) || 0)
+const noBytes = new Uint8Array()
+
+export const readClaimed = (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>): Array<Claimed> => {
+  const claimed: Array<Claimed> = []
+  for (const group of groups) {
+    const queue = text(group[0]!) ?? ""
+    for (let at = 1; at < group.length; at += itemsPerJob) {
+      const timeout = number(group[at + 3]!)
+      const dueAt = number(group[at + 5]!)
+      const abandoned = number(group[at + 7]!) || 0
+      claimed.push({
+        queue,
+        id: text(group[at]!) ?? "",
+        execution: text(group[at + 1]!) ?? "",
+        data: group[at + 2] ?? noBytes,
+        timeout: Number.isFinite(timeout) ? timeout : undefined,
+        enqueuedAt: text(group[at + 4]!),
+        dueAt: Math.abs(dueAt) <= latestInstant ? dueAt : undefined,
+        attempt: 1 + (number(group[at + 6]!) || 0) + abandoned,
+        isSuspect: abandoned > 0
+      })
+    }
   }
+  return claimed
 }
 
-/** The fields of a job's hash that a worker needs, in the order of {@link ClaimedRow}. */
+/** The fields of a job's hash that a worker needs, in the order of {@link readClaimed}. */
 export const luaClaimedFields = `"data", "timeout", "enqueued_at", "due_at", "failed_attempts", "abandon_count"`
 
+/** How many executions a worker makes before it counts from the start again. */
+export const executionCounters = 2 ** 31
+
+/** Whether the execution was fetched ahead, in Lua. */
+export const luaIsAhead = `
+local function isAhead(execution)
+  return string.find(string.sub(execution, 25, 25), "[89a-f]") ~= nil
+end
+`
+
 export const luaClaim = `
-local claimed = {}
+local claimed, groups = 0, {}
 -- How many ids of jobs that are gone may be dropped in one call: it must stay short whatever the list holds.
 local drops = 1000
+-- Whether the next one is not to be fetched ahead.
+local held = false
 
--- False when the job can't be started and has to stay where it is; true when it was started, or dropped.
-local function start(queue, id)
-  local key = JOB .. id
-  local job = redis.pcall("HMGET", key, "status", ${luaClaimedFields})
-  if job.err or not (job[1] or job[2]) then return true end
-  if job[1] and job[1] ~= "queued" then return true end
-  local execution = EXECUTION_PREFIX .. string.format("%08x", COUNTER)
-  if not attempt("ZADD", STARTED .. queue, ABANDONED_AT, id .. ":" .. execution) then return false end
-  COUNTER = COUNTER + 1
-  redis.call("HSET", key, "status", "started", "started_at", NOW_DATE, "worker_name", WORKER,
-    "execution", execution)
-  redis.call("PERSIST", key)
-  claimed[#claimed + 1] = { queue, id, execution, job[2], job[3], job[4], job[5], job[6], job[7] }
-  return true
-end
-
--- Starts at most \`want\` jobs of one list. False when the list has no more to give.
-local function claimFrom(list, queue, want)
-  while #claimed < want and drops > 0 do
-    local before = #claimed
-    local ids = attempt("LPOP", list, want - before)
-    if not ids then return false end
+-- Starts jobs of one list until there are as many as wanted. False when the list has no more to give.
+local function claimFrom(list, queue)
+  local started, first = STARTED .. queue, claimed
+  local group = { queue }
+  while claimed < WANT and drops > 0 and not held do
+    local ids = attempt("LRANGE", list, 0, WANT - claimed - 1)
+    if not ids or #ids == 0 then break end
+    local taken, members, count, seen = #ids, {}, 0, {}
     for i = 1, #ids do
-      if not start(queue, ids[i]) then
-        -- the key of the registry holds something foreign: what was taken goes back to where it was
-        for j = #ids, i, -1 do redis.call("LPUSH", list, ids[j]) end
-        return false
+      local id = ids[i]
+      local job = redis.pcall("HMGET", JOB .. id, "status", ${luaClaimedFields}, "ended_at", "ttl")
+      if job.err or not (job[1] or job[2]) or job[1] and job[1] ~= "queued" or seen[id] then
+        drops = drops - 1
+      else
+        local ahead = claimed + count >= SLOTS
+        if ahead and (job[6] or job[7]) then
+          taken, held = i - 1, true
+          break
+        end
+        seen[id] = true
+        count = count + 1
+        local execution = EXECUTION_PREFIX ..
+          string.format("%08x", COUNTER % ${executionCounters} + (ahead and ${executionCounters} or 0))
+        COUNTER = COUNTER + 1
+        members[2 * count - 1], members[2 * count] = ABANDONED_AT, id .. ":" .. execution
+        local n = #group
+        group[n + 1], group[n + 2], group[n + 3], group[n + 4] = id, execution, job[2], job[3]
+        group[n + 5], group[n + 6], group[n + 7], group[n + 8] = job[4], job[5], job[6], job[7]
+        -- What never ended and has no lifetime in the queue does not expire.
+        seen[count] = job[8] or job[9]
       end
     end
-    drops = drops - (#ids - (#claimed - before))
+    if count > 0 and not attempt("ZADD", started, unpack(members)) then
+      -- the key of the registry holds something foreign: all stays where it is
+      COUNTER = COUNTER - count
+      for i = #group, #group - 8 * count + 1, -1 do group[i] = nil end
+      break
+    end
+    for i = 1, count do
+      local at = #group - 8 * (count - i + 1)
+      local key = JOB .. group[at + 1]
+      redis.call("HSET", key, "status", "started", "started_at", NOW_DATE, "worker_name", WORKER,
+        "execution", group[at + 2])
+      if seen[i] then redis.call("PERSIST", key) end
+    end
+    if taken > 0 then redis.call("LTRIM", list, taken, -1) end
+    claimed = claimed + count
   end
-  return true
+  if claimed > first then groups[#groups + 1] = group end
+  return claimed >= WANT or drops <= 0 or held
 end
 
 local suspended, paused = 0, {}
 
 -- Returns whether a queue may hold more. While the fleet or a queue is suspended nothing of it is claimed.
-local function claim(queues, want, handedOver)
+local function claim(queues, handedOver)
   local isPaused = {}
   if redis.call("EXISTS", SUSPENDED, PAUSED) > 0 then
     suspended = redis.call("EXISTS", SUSPENDED)
@@ -123,13 +164,13 @@ local function claim(queues, want, handedOver)
   if handedOver then
     for i = 1, #queues do
       local list = HANDOVER .. queues[i] .. ":" .. WORKER
-      if not isPaused[queues[i]] then claimFrom(list, queues[i], want) end
+      if not isPaused[queues[i]] then claimFrom(list, queues[i]) end
       while attempt("LMOVE", list, QUEUE .. queues[i], "RIGHT", "LEFT") do end
     end
   end
   for i = 1, #queues do
-    if #claimed >= want then return true end
-    if not isPaused[queues[i]] and claimFrom(QUEUE .. queues[i], queues[i], want) then return true end
+    if held or claimed >= WANT then return true end
+    if not isPaused[queues[i]] and claimFrom(QUEUE .. queues[i], queues[i]) then return true end
   end
   return false
 end

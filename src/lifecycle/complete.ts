@@ -15,31 +15,77 @@ export const defaultResultTtl = 500
 const awaitedTtl = 60
 
 export const luaComplete = `
-local function complete(queue, id, execution, startedAt, value)
-  local job = takeOut(WORKER, queue, id, execution, "result_ttl", "awaited", "repeats_left", "repeat_intervals", "repeat_count")
-  if not job then return 0 end
-  local key, ttl = JOB .. id, lifetime(job[3], ${defaultResultTtl})
-  local repeats = tonumber(job[5] or "") or 0
-  if value ~= "" or job[4] == "1" then
-    if ttl ~= 0 then
-      addResult(id, 1, execution, startedAt, repeats > 0 and -1 or ttl, "return_value", value)
-    elseif job[4] == "1" then
-      addResult(id, 1, execution, startedAt, ${awaitedTtl}, "return_value", value)
+-- Beyond so many jobs of one queue all leave the started registry in one call. Where some of them were not in there any
+-- more, what their hashes say decides for each.
+local atOnce = 3
+
+-- Redis takes a number as text, and making that costs as much as a command does; most jobs have the same lifetime.
+local lifetimes = {}
+local function lifetimeText(ttl)
+  local known = lifetimes[ttl]
+  if not known then
+    known = { string.format("%d", ttl), string.format("%d", math.floor(NOW) + ttl) }
+    lifetimes[ttl] = known
+  end
+  return known
+end
+
+-- Jobs of one queue, each as id, execution, when it was started, value. \`refuse\` is told the position of each that is
+-- not the current execution.
+local function completeAll(queue, jobs, refuse)
+  local count, taken = #jobs / 4, false
+  if count > atOnce then
+    local members = {}
+    for i = 1, count do members[i] = jobs[4 * i - 3] .. ":" .. jobs[4 * i - 2] end
+    taken = attempt("ZREM", STARTED .. queue, unpack(members))
+  end
+  local finished, sets, ttls = {}, {}, {}
+  for i = 1, count do
+    local id, execution, startedAt, value = jobs[4 * i - 3], jobs[4 * i - 2], jobs[4 * i - 1], jobs[4 * i]
+    local key, job = JOB .. id, false
+    if count > atOnce and taken or count <= atOnce and attempt("ZREM", STARTED .. queue, id .. ":" .. execution) == 1 then
+      job = redis.pcall("HMGET", key, "status", "worker_name", "execution", "last_heartbeat", "result_ttl", "awaited",
+        "repeats_left")
+      forgetExecution(id, execution, job[1], job[4])
+    end
+    if job and isCurrent(WORKER, execution, job[1], job[2], job[3]) then
+      local ttl, awaited = lifetime(job[5], ${defaultResultTtl}), job[6] == "1"
+      local repeats = tonumber(job[7] or "") or 0
+      if value ~= "" or awaited then
+        if ttl ~= 0 then
+          addResult(id, 1, execution, startedAt, repeats > 0 and -1 or ttl, "return_value", value)
+        elseif awaited then
+          addResult(id, 1, execution, startedAt, ${awaitedTtl}, "return_value", value)
+        end
+      end
+      if repeats > 0 then
+        local again = redis.call("HMGET", key, "repeat_intervals", "repeat_count")
+        local nth = (tonumber(again[2] or "") or 0) + 1
+        redis.call("HSET", key, "ended_at", NOW_DATE, "repeats_left", repeats - 1, "repeat_count", nth)
+        runAgain(queue, id, NOW + intervalAt(readIntervals(again[1]), nth), false)
+      elseif ttl == 0 then
+        redis.call("DEL", key)
+        if not awaited then redis.call("DEL", RESULTS .. id) end
+      else
+        redis.call("HSET", key, "status", "finished", "ended_at", NOW_DATE)
+        local expiry = "+inf"
+        if ttl > 0 then
+          local texts = lifetimeText(ttl)
+          redis.call("EXPIRE", key, texts[1])
+          expiry = texts[2]
+        end
+        finished[#finished + 1] = expiry
+        finished[#finished + 1] = id
+      end
+      sets[#sets + 1] = dependentsOf(id)
+      ttls[#ttls + 1] = { id, repeats > 0 and -1 or ttl }
+    else
+      refuse(i)
     end
   end
-  if repeats > 0 then
-    local count = (tonumber(job[7] or "") or 0) + 1
-    redis.call("HSET", key, "ended_at", NOW_DATE, "repeats_left", repeats - 1, "repeat_count", count)
-    runAgain(queue, id, NOW + intervalAt(readIntervals(job[6]), count), false)
-  elseif ttl == 0 then
-    redis.call("DEL", key)
-    if job[4] ~= "1" then redis.call("DEL", RESULTS .. id) end
-  else
-    redis.call("HSET", key, "status", "finished", "ended_at", NOW_DATE)
-    if ttl > 0 then redis.call("EXPIRE", key, ttl) end
-    attempt("ZADD", FINISHED .. queue, ttl > 0 and math.floor(NOW) + ttl or "+inf", id)
+  if #finished > 0 then attempt("ZADD", FINISHED .. queue, unpack(finished)) end
+  if #sets > 0 and redis.call("EXISTS", unpack(sets)) > 0 then
+    for i = 1, #ttls do releaseDependents(ttls[i][1], "finished", ttls[i][2]) end
   end
-  releaseDependents(id, "finished", repeats > 0 and -1 or ttl)
-  return 1
 end
 `

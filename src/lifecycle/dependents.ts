@@ -8,6 +8,10 @@
  */
 
 export const luaDependents = `
+local function dependentsOf(id)
+  return JOB .. id .. ":dependents"
+end
+
 local function isMet(status, allowFailure)
   if not status or status == "finished" then return true end
   return allowFailure and (status == "failed" or status == "stopped" or status == "canceled")
@@ -28,7 +32,7 @@ end
 -- Who is not released yet is remembered for as long as the job, of which \`ttl\` is the lifetime: like its own it may be
 -- 0, or -1 for ever.
 local function releaseDependents(id, ended, ttl)
-  local set = JOB .. id .. ":dependents"
+  local set = dependentsOf(id)
   local waiting = attempt("SMEMBERS", set)
   if not waiting then return end
   table.sort(waiting) -- the order of a set is each server's own

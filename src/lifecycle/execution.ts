@@ -67,18 +67,29 @@ local function holdsListOrNothing(key)
 end
 
 ${luaIsOwner}
+-- Whether a job's status, worker and execution say that this execution is the current one of \`owner\`. It is not when the
+-- job is somewhere else by now, or runs again, here or with another worker, because somebody who does not know of
+-- executions has queued it meanwhile.
+local function isCurrent(owner, execution, status, worker, current)
+  return status == "started" and (not owner or isOwner(owner, worker)) and (not current or current == execution)
+end
+
+-- RQ's keys of an execution are there only where a heartbeat wrote them, which leaves its date with the job. Of a job that
+-- is gone nobody knows.
+local function forgetExecution(id, execution, status, beaten)
+  if beaten or not status then redis.call("DEL", EXECUTIONS .. id, EXECUTION .. id .. ":" .. execution) end
+end
+
 -- Takes the execution out. Returns status, worker and the wanted fields of its job, or nil when it is not the current one
--- any more: it was taken out before, or the job is somewhere else by now, or it runs again, here or with another worker
--- than \`owner\`, because somebody who does not know of executions has queued it meanwhile.
+-- any more: it was taken out before, or \`isCurrent\` says so.
 local function takeOut(owner, queue, id, execution, ...)
   if attempt("ZREM", STARTED .. queue, id .. ":" .. execution) ~= 1 then return nil end
-  redis.call("DEL", EXECUTIONS .. id, EXECUTION .. id .. ":" .. execution)
   local fields = { "status", "worker_name", ... }
-  fields[#fields + 1] = "execution"
+  local last = #fields + 2
+  fields[last - 1], fields[last] = "execution", "last_heartbeat"
   local job = redis.pcall("HMGET", JOB .. id, unpack(fields))
-  if job[1] ~= "started" or owner and not isOwner(owner, job[2]) then return nil end
-  local current = job[#fields]
-  if current and current ~= execution then return nil end
+  forgetExecution(id, execution, job[1], job[last])
+  if not isCurrent(owner, execution, job[1], job[2], job[last - 1]) then return nil end
   return job
 end
 

@@ -12,9 +12,13 @@ local function toQueued(queue, id)
   redis.call("LPUSH", QUEUE .. queue, id)
 end
 
+-- Its lifetime in the queue begins anew.
 local function release(queue, id, execution)
-  if not holdsListOrNothing(QUEUE .. queue) or not takeOut(WORKER, queue, id, execution) then return 0 end
+  local job = holdsListOrNothing(QUEUE .. queue) and takeOut(WORKER, queue, id, execution, "ttl")
+  if not job then return 0 end
   toQueued(queue, id)
+  local ttl = tonumber(job[3] or "")
+  if ttl and ttl >= 1 and ttl < 1e11 then redis.call("EXPIRE", JOB .. id, math.floor(ttl)) end
   return 1
 end
 `

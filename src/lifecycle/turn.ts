@@ -8,10 +8,11 @@
  * @internal
  */
 import * as Redis from "../Redis.js"
+import * as Bytes from "../wire/bytes.js"
 import * as Date from "../wire/date.js"
 import * as keys from "../wire/keys.js"
 import { luaAgain } from "./again.js"
-import { type ClaimedRow, luaClaim, readClaimed } from "./claim.js"
+import { type Claimed, type ClaimedItem, luaClaim, readClaimed } from "./claim.js"
 import { luaComplete } from "./complete.js"
 import { luaDependents } from "./dependents.js"
 import { type Execution, executionKeys, luaExecution } from "./execution.js"
@@ -62,6 +63,8 @@ export interface TurnParams {
   readonly counter: number
   /** How many jobs to claim at most. */
   readonly want: number
+  /** For how many of them there is a slot; the rest is fetched ahead. */
+  readonly slots: number
   /** Whether the lists that were handed over to this worker may hold something. */
   readonly handedOver: boolean
   /** Queues to claim from, in strict order. */
@@ -69,27 +72,45 @@ export interface TurnParams {
   readonly ended: ReadonlyArray<Ended>
 }
 
-const decoder = new TextDecoder()
+export interface TurnResult {
+  /** For each that ended: false when its execution was not the current one any more. */
+  readonly handedIn: ReadonlyArray<boolean>
+  /** For each that ended: when it runs again, of one that failed and is tried again, in milliseconds since 1970. */
+  readonly retriedAt: ReadonlyArray<number | undefined>
+  readonly claimed: Array<Claimed>
+  /** Whether a queue may hold more: the call got all that it wanted. */
+  readonly more: boolean
+  /** Whether it got less, because the next job is not to be fetched ahead. */
+  readonly held: boolean
+  /** What could not be read or written because a key holds something foreign, in words. */
+  readonly problem: string | undefined
+  /** Whether the whole fleet is suspended. */
+  readonly suspended: boolean
+  /** The queues of which nothing was claimed, because they or the fleet are suspended. */
+  readonly paused: ReadonlyArray<string>
+}
 
-const endedParams = (ended: Ended): ReadonlyArray<string> => {
-  switch (ended._tag) {
-    case "Completed":
-      return ["complete", ended.queue, ended.id, ended.execution, ended.startedAt, ended.returnValue, "", ""]
-    case "Failed":
-      return [
-        "fail",
-        ended.queue,
-        ended.id,
-        ended.execution,
-        ended.startedAt,
-        ended.exception,
-        ended.error,
-        String(ended.retry)
-      ]
-    case "Stopped":
-      return ["stop", ended.queue, ended.id, ended.execution, ended.startedAt, ended.exception, "", ""]
-    case "Released":
-      return ["release", ended.queue, ended.id, ended.execution, ended.startedAt, "", "", ""]
+/** A queue is named where it is not the one of the job before. */
+const pushEnded = (out: Array<Redis.Arg>, all: ReadonlyArray<Ended>): void => {
+  let queue: string | undefined
+  for (const ended of all) {
+    if (ended.queue !== queue) {
+      queue = ended.queue
+      out.push("queue", queue)
+    }
+    switch (ended._tag) {
+      case "Completed":
+        out.push("complete", ended.id, ended.execution, ended.startedAt, ended.returnValue)
+        break
+      case "Failed":
+        out.push("fail", ended.id, ended.execution, ended.startedAt, ended.exception, ended.error, ended.retry)
+        break
+      case "Stopped":
+        out.push("stop", ended.id, ended.execution, ended.startedAt, ended.exception)
+        break
+      case "Released":
+        out.push("release", ended.id, ended.execution)
+    }
   }
 }
 
@@ -106,11 +127,12 @@ export const turn = Redis.script(
       params.executionPrefix,
       params.counter,
       params.want,
+      params.slots,
       params.handedOver ? 1 : 0,
       params.queues.length,
       ...params.queues
     ]
-    for (const ended of params.ended) out.push(...endedParams(ended))
+    pushEnded(out, params.ended)
     return out
   },
   {
@@ -119,52 +141,82 @@ export const turn = Redis.script(
     bytes: true,
     lua: `
 local WORKER, NOW_TEXT, NOW, NOW_DATE, ABANDONED_AT = ARGV[1], ARGV[2], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local EXECUTION_PREFIX, COUNTER = ARGV[5], tonumber(ARGV[6])
+local EXECUTION_PREFIX, COUNTER, WANT, SLOTS = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local SUSPENDED, PAUSED = KEYS[${executionKeys.length + 1}], KEYS[${executionKeys.length + 2}]
 ${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaComplete}${luaFail}${luaStop}${luaRelease}${luaClaim}
 local queues = {}
-for i = 1, tonumber(ARGV[9]) do queues[i] = ARGV[9 + i] end
-local handedIn = {}
-for at = 10 + #queues, #ARGV, 8 do
-  local kind, queue, id, execution, startedAt = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local taken
-  if kind == "complete" then
-    taken = complete(queue, id, execution, startedAt, ARGV[at + 5])
-  elseif kind == "fail" then
-    taken = fail(queue, id, execution, startedAt, ARGV[at + 5], ARGV[at + 6], ARGV[at + 7])
-  elseif kind == "stop" then
-    taken = stop(queue, id, execution, startedAt, ARGV[at + 5])
-  else
-    taken = release(queue, id, execution)
+for i = 1, tonumber(ARGV[10]) do queues[i] = ARGV[10 + i] end
+
+-- For each that ended and was not simply taken: its position, and 0 when it was refused, or when it runs again.
+local outcomes = {}
+local function tell(position, outcome)
+  if outcome ~= 1 then
+    outcomes[#outcomes + 1] = position
+    outcomes[#outcomes + 1] = outcome
   end
-  handedIn[#handedIn + 1] = taken
 end
-local more = claim(queues, tonumber(ARGV[7]), ARGV[8] == "1")
-return { handedIn, claimed, more and 1 or 0, PROBLEM, suspended, paused }
+
+local at, last, position, queue = 11 + #queues, #ARGV, 0, nil
+while at <= last do
+  local kind = ARGV[at]
+  if kind == "queue" then
+    queue = ARGV[at + 1]
+    at = at + 2
+  elseif kind == "complete" then
+    local jobs, n, before = {}, 0, position
+    repeat
+      jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+      n, position, at = n + 4, position + 1, at + 5
+    until ARGV[at] ~= "complete"
+    completeAll(queue, jobs, function(i) tell(before + i, 0) end)
+  else
+    local id, execution, startedAt = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+    position = position + 1
+    if kind == "fail" then
+      tell(position, fail(queue, id, execution, startedAt, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]))
+      at = at + 7
+    elseif kind == "stop" then
+      tell(position, stop(queue, id, execution, startedAt, ARGV[at + 4]))
+      at = at + 5
+    else
+      tell(position, release(queue, id, execution))
+      at = at + 3
+    end
+  end
+end
+local more = claim(queues, ARGV[9] == "1")
+return { position, outcomes, groups, more and 1 or 0, held and 1 or 0, PROBLEM, suspended, paused }
 `,
     result: (
-      [handedIn, claimed, more, problem, suspended, paused]: readonly [
+      [count, outcomes, groups, more, held, problem, suspended, paused]: readonly [
+        number,
         ReadonlyArray<number | Uint8Array>,
-        ReadonlyArray<ClaimedRow>,
+        ReadonlyArray<ReadonlyArray<ClaimedItem>>,
+        number,
         number,
         Uint8Array,
         number,
         ReadonlyArray<Uint8Array>
       ]
-    ) => ({
-      /** For each that ended: false when its execution was not the current one any more. */
-      handedIn: handedIn.map((one) => one !== 0),
-      /** For each that ended: when it runs again, of one that failed and is tried again, in milliseconds since 1970. */
-      retriedAt: handedIn.map((one) => typeof one === "number" ? undefined : Date.millis(decoder.decode(one))),
-      claimed: claimed.map(readClaimed),
-      /** Whether a queue may hold more: the call got all that it wanted. */
-      more: more === 1,
-      /** What could not be read or written because a key holds something foreign, in words. */
-      problem: problem.length === 0 ? undefined : decoder.decode(problem),
-      /** Whether the whole fleet is suspended. */
-      suspended: suspended === 1,
-      /** The queues of which nothing was claimed, because they or the fleet are suspended. */
-      paused: paused.map((queue) => decoder.decode(queue))
-    })
+    ): TurnResult => {
+      const handedIn = new Array<boolean>(count).fill(true)
+      const retriedAt = new Array<number | undefined>(count).fill(undefined)
+      for (let i = 0; i < outcomes.length; i += 2) {
+        const index = Number(outcomes[i]) - 1
+        const outcome = outcomes[i + 1]!
+        if (typeof outcome === "number") handedIn[index] = false
+        else retriedAt[index] = Date.millis(Bytes.text(outcome))
+      }
+      return {
+        handedIn,
+        retriedAt,
+        claimed: readClaimed(groups),
+        more: more === 1,
+        held: held === 1,
+        problem: problem.length === 0 ? undefined : Bytes.text(problem),
+        suspended: suspended === 1,
+        paused: paused.map(Bytes.text)
+      }
+    }
   }
 )

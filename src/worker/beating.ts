@@ -33,6 +33,8 @@ export const make = (
       const alive = withExecutions ? [...running.values()] : []
       // What has ended stays ours until it is handed in.
       const unreported = withExecutions ? state.ended : []
+      // What is fetched and has not begun is held all the same.
+      const fetched = withExecutions ? [...state.fetched] : []
       const [oldest] = running.values()
       const isCurrent = yield* heartbeat({
         worker: name,
@@ -53,11 +55,17 @@ export const make = (
         currentJob: oldest === undefined ? "" : oldest.job.id,
         full: withExecutions,
         executions: [
-          ...alive.map(({ job, startedAt }) => ({
+          ...alive.map(({ job, startedText }) => ({
             queue: job.queue,
             id: job.id,
             execution: job.execution,
-            startedAt: Date.seconds(startedAt)
+            startedAt: startedText
+          })),
+          ...fetched.map(({ at, job }) => ({
+            queue: job.queue,
+            id: job.id,
+            execution: job.execution,
+            startedAt: Date.seconds(at)
           })),
           ...unreported
         ]
@@ -81,6 +89,9 @@ export const make = (
           yield* state.log(Effect.logWarning(`job ${self.job.id} was taken away from this worker, interrupting it`))
           yield* executions.interrupt(self, "lost")
         }
+      }
+      for (const [index, { job }] of fetched.entries()) {
+        if (isCurrent[alive.length + index] !== true) executions.loseFetched(job.execution)
       }
     }).pipe(Effect.catchAll(state.onConnection))
 

@@ -29,7 +29,10 @@ export const make = (
         isKnown = true
         yield* executions.interrupt(self, "stop")
       }
-      if (isKnown) return
+      const isFetched = yield* executions.stopFetched((job) =>
+        job.id === jobId && (executionId === undefined || executionId === job.execution)
+      )
+      if (isKnown || isFetched) return
       const meant = executionId ?? jobId
       for (const stops of state.stopsMeanwhile) stops.add(meant)
       if (state.unsure) state.stopsMissed.add(meant)

@@ -3,27 +3,41 @@
  *
  * @internal
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
+import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as JobGroup from "../JobGroup.js"
 import type { Claimed } from "../lifecycle/claim.js"
 import type * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
 import * as Result from "../wire/result.js"
-import { makeCurrentJob } from "./currentJob.js"
+import type { WorkerEvent } from "../Worker.js"
+import type { Ahead } from "./ahead.js"
+import { CurrentRun, makeRuns } from "./currentJob.js"
 import * as Deadlines from "./deadlines.js"
 import * as RunJob from "./runJob.js"
 import type { Settings } from "./settings.js"
 import type { Running, State } from "./state.js"
 
 export interface Executions {
-  /** Starts what was claimed; `stops` holds the ids of jobs and executions that were to be stopped meanwhile. */
-  readonly start: (job: Claimed, stops?: ReadonlySet<string>) => Effect.Effect<void>
+  /** Takes over what was claimed; `stops` holds the ids of jobs and executions that were to be stopped meanwhile. */
+  readonly take: (job: Claimed, stops: ReadonlySet<string>) => void
+  /** Begins what was taken over, as far as there are slots. */
+  readonly begin: () => void
+  /** Puts back what has not begun. */
+  readonly giveBack: () => void
+  /** Stops what is fetched and has not begun; false when there is no such thing. */
+  readonly stopFetched: (isMeant: (job: Claimed) => boolean) => Effect.Effect<boolean>
+  /** Forgets what is fetched, has not begun, and was taken away. */
+  readonly loseFetched: (execution: string) => void
   readonly interrupt: (self: Running, reason: NonNullable<Running["interruptedFor"]>) => Effect.Effect<void>
   /** Runs for ever: interrupts what has passed its deadline. */
   readonly sweep: Effect.Effect<never>
@@ -41,31 +55,76 @@ const stoppedMessage = "Job stopped by user, work-horse terminated."
 const timeoutMessage = (self: Running): string =>
   `JobTimeoutException: Task exceeded maximum timeout value (${(self.deadline - self.startedAt) / 1000} seconds)`
 
+/** Seconds as Redis is told them: those of a burst of jobs are the same. */
+const secondsOf = () => {
+  let last = NaN
+  let text = ""
+  return (millis: number): string => {
+    if (millis !== last) {
+      text = Date.seconds(millis)
+      last = millis
+    }
+    return text
+  }
+}
+
 /** The handlers of the group, and what its Schemas require, are taken from the context. */
 export const make = Effect.fnUntraced(function*(
   group: JobGroup.Any,
-  { aliveSeconds, burst, name }: Settings,
+  settings: Settings,
   state: State,
-  redis: Redis.RedisService
+  redis: Redis.RedisService,
+  ahead: Ahead
 ) {
+  const { burst, concurrency, name, queues } = settings
   const { running } = state
   const runtime = yield* Effect.runtime()
-  const runJob = RunJob.make(group, yield* Effect.context<never>(), (job, jobName) =>
-    makeCurrentJob(redis, job, {
-      name: jobName,
-      worker: name,
-      aliveSeconds,
-      startedAt: running.get(job.execution)?.startedAt ?? 0,
-      deadline: running.get(job.execution)?.deadline ?? Infinity,
-      stop: Effect.suspend(() => {
-        const self = running.get(job.execution)
-        return self === undefined ? Effect.void : interrupt(self, "stop")
-      })
-    }))
+  const runJob = RunJob.make(group, yield* Effect.context<never>())
+  const runs = makeRuns(redis, settings, (self) => interrupt(self, "stop"))
+  const seconds = secondsOf()
+  const order = new Map(queues.map((queue, index) => [queue, index]))
 
-  const onEnded = (self: Running, exit: Exit.Exit<RunJob.Outcome>, now: number) => {
-    const { execution, id, queue } = self.job
+  // A fiber for each job, with what this one has in its FiberRefs. It is made by hand, since a change of a FiberRef in an
+  // Effect costs as much as all the rest of a short job.
+  const bare = Runtime.make({
+    context: Context.empty(),
+    runtimeFlags: RuntimeFlags.enable(runtime.runtimeFlags, RuntimeFlags.Interruption),
+    fiberRefs: FiberRefs.empty()
+  })
+  const inherited = FiberRefs.forkAs(runtime.fiberRefs, yield* Effect.fiberIdWith(Effect.succeed)).locals
+  const annotations = HashMap.set(
+    FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentLogAnnotations),
+    "worker",
+    name as unknown
+  )
+  const annotationsOf = new Map<string, HashMap.HashMap<string, unknown>>()
+  const fork = <A>({ id, queue }: Claimed, context: Context.Context<never>, effect: Effect.Effect<A, unknown>) => {
+    let withQueue = annotationsOf.get(queue)
+    if (withQueue === undefined) {
+      withQueue = HashMap.set(annotations, "queue", queue as unknown)
+      annotationsOf.set(queue, withQueue)
+    }
+    const withJob = HashMap.set(withQueue, "jobId", id as unknown)
+    return Runtime.runFork(bare)(effect, {
+      updateRefs: (_, fiberId) => {
+        const locals = new Map(inherited)
+        locals.set(FiberRef.currentContext, [[fiberId, context]])
+        locals.set(FiberRef.currentLogAnnotations, [[fiberId, withJob]])
+        return FiberRefs.unsafeMake(locals)
+      }
+    })
+  }
+
+  const forget = ({ execution, isSuspect }: Claimed) => {
+    state.ours.delete(execution)
+    if (isSuspect) state.suspects--
+  }
+
+  const onEnded = (self: Running, exit: Exit.Exit<RunJob.Outcome, unknown>, now: number) => {
+    const { execution, id, isSuspect, queue } = self.job
     if (!running.delete(execution)) return // it was given up while it still ran
+    if (isSuspect) state.suspects--
+    ahead.onEnded(now - self.startedAt)
     state.workingMillis += now - self.startedAt
     if (self.interruptedFor === undefined && now - self.deadline >= overrunMillis) {
       // The sweeper did not come to interrupt it: its handler held the event loop.
@@ -73,46 +132,63 @@ export const make = Effect.fnUntraced(function*(
         `job ${id} ended ${now - self.deadline} ms after its timeout: it blocked the event loop`
       )))
     }
-    const event = { jobId: id, queue, at: DateTime.unsafeMake(now) }
-    const common = { queue, id, execution, startedAt: Date.seconds(self.startedAt) }
+    const startedAt = self.startedText
     if (self.interruptedFor === "lost") {
       state.ours.delete(execution)
-      state.emit({ ...event, _tag: "Lost" })
+      tell(self.job, now, { _tag: "Lost" })
     } else if (exit._tag === "Failure" && self.interruptedFor === "release") {
       state.released++
-      state.ended.push({ ...common, _tag: "Released" })
-      state.emit({ ...event, _tag: "Released" })
+      state.ended.push({ _tag: "Released", queue, id, execution, startedAt })
+      tell(self.job, now, { _tag: "Released" })
     } else if (exit._tag === "Failure" && self.interruptedFor === "stop") {
-      state.failed++
-      state.ended.push({ ...common, _tag: "Stopped", exception: Result.encodeException(stoppedMessage) })
-      state.emit({ ...event, _tag: "Stopped" })
+      onStopped(self.job, startedAt, now)
     } else {
       const outcome = exit._tag === "Success"
         ? exit.value
         : RunJob.failed(`the job was interrupted: ${String(exit.cause)}`, "")
       if (outcome._tag === "Completed") {
         state.successful++
-        state.ended.push({ ...common, _tag: "Completed", returnValue: outcome.returnValue })
-        state.emit({ ...event, _tag: "Completed" })
+        state.ended.push({ _tag: "Completed", queue, id, execution, startedAt, returnValue: outcome.returnValue })
+        tell(self.job, now, { _tag: "Completed" })
       } else {
         const { error, exception, message, retry } = outcome
         state.failed++
-        state.ended.push({ ...common, _tag: "Failed", exception, error, retry })
-        state.emit({ ...event, _tag: "Failed", message })
+        state.ended.push({ _tag: "Failed", queue, id, execution, startedAt, exception, error, retry })
+        tell(self.job, now, { _tag: "Failed", message })
       }
     }
     // What has ended may have brought work for a worker that leaves when there is none.
     if (burst) state.hungry = true
+    begin()
     state.pumpSignal.notify()
     state.changedSignal.notify()
     if (running.size === 0) state.quietSignal.notify()
+  }
+
+  const onStopped = (job: Claimed, startedAt: string, now: number) => {
+    const { execution, id, queue } = job
+    state.failed++
+    state.ended.push({
+      _tag: "Stopped",
+      queue,
+      id,
+      execution,
+      startedAt,
+      exception: Result.encodeException(stoppedMessage)
+    })
+    tell(job, now, { _tag: "Stopped" })
+  }
+
+  /** Without listeners nothing is made for them. */
+  const tell = ({ id, queue }: Claimed, now: number, event: Told) => {
+    if (state.listeners.size > 0) state.emit({ ...event, jobId: id, queue, at: DateTime.unsafeMake(now) })
   }
 
   const interrupt: Executions["interrupt"] = (self, reason) =>
     Effect.withFiberRuntime((current) => {
       if (self.interruptedFor === undefined) {
         self.interruptedFor = reason
-        self.interruptedAt = current.currentDefaultServices.pipe(Context.get(Clock.Clock)).unsafeCurrentTimeMillis()
+        self.interruptedAt = state.now()
       }
       self.fiber?.unsafeInterruptAsFork(current.id())
       return Effect.void
@@ -134,7 +210,7 @@ export const make = Effect.fnUntraced(function*(
       )
   )
 
-  const start: Executions["start"] = Effect.fnUntraced(function*(job, stops) {
+  const take: Executions["take"] = (job, stops) => {
     // A lost reply and `recover` may both bring the same execution.
     if (state.ours.has(job.execution)) return
     state.ours.add(job.execution)
@@ -144,48 +220,117 @@ export const make = Effect.fnUntraced(function*(
       return
     }
     state.claimed++
-    const clock = yield* Effect.clock
-    const now = clock.unsafeCurrentTimeMillis()
+    if (stops.has(job.id) || stops.has(job.execution)) {
+      const now = state.now()
+      return onStopped(job, seconds(now), now)
+    }
+    if (job.isSuspect) state.suspects++
+    const { fetched } = state
+    // What comes of an earlier queue comes first.
+    const rank = order.get(job.queue) ?? 0
+    let at = fetched.length
+    while (at > 0 && (order.get(fetched[at - 1]!.job.queue) ?? 0) > rank) at--
+    const one = { job, at: state.now() }
+    if (at === fetched.length) fetched.push(one)
+    else fetched.splice(at, 0, one)
+  }
+
+  let isBeginning = false
+  const begin: Executions["begin"] = () => {
+    // A job that ends at once comes back here while it is begun.
+    if (isBeginning) return
+    isBeginning = true
+    while (state.fetched.length > 0 && running.size < concurrency && ahead.mayBegin()) {
+      beginOne(state.fetched.shift()!.job)
+    }
+    isBeginning = false
+    if (state.fetched.length > 0) state.fetchedSignal.notify()
+  }
+
+  const beginOne = (job: Claimed) => {
+    const now = state.now()
     const timeout = job.timeout ?? defaultTimeout
     const self: Running = {
       job,
       startedAt: now,
+      startedText: seconds(now),
       deadline: timeout < 0 ? Infinity : now + timeout * 1000,
       fiber: undefined,
       interruptedFor: undefined,
       interruptedAt: 0,
       reported: false
     }
+    state.begun++
     running.set(job.execution, self)
-    state.emit({
-      _tag: "Started",
-      jobId: job.id,
-      queue: job.queue,
-      at: DateTime.unsafeMake(now),
-      dueAt: job.dueAt === undefined ? Option.none() : Option.some(DateTime.unsafeMake(Math.round(job.dueAt * 1000)))
-    })
-    const fiber = yield* runJob.run(job).pipe(
-      Effect.annotateLogs({ worker: name, queue: job.queue, jobId: job.id }),
-      Effect.interruptible,
-      Effect.forkDaemon
-    )
-    self.fiber = fiber
-    if (self.interruptedFor !== undefined) yield* interrupt(self, self.interruptedFor)
-    else if (stops?.has(job.id) || stops?.has(job.execution)) yield* interrupt(self, "stop")
-    if (self.deadline < Infinity) deadlines.add(self.deadline)
-    fiber.addObserver((exit) => {
-      if (exit._tag === "Failure" && self.interruptedFor === "timeout") {
-        // Whether it is tried again is for its definition to say, which takes an Effect.
-        const timedOut = runJob.timedOut(job, timeoutMessage(self))
-        Runtime.runFork(runtime)(timedOut).addObserver((outcome) =>
-          onEnded(self, outcome, clock.unsafeCurrentTimeMillis())
-        )
-      } else {
-        onEnded(self, exit, clock.unsafeCurrentTimeMillis())
-      }
-    })
-  })
+    if (state.listeners.size > 0) {
+      const dueAt = job.dueAt === undefined
+        ? Option.none()
+        : Option.some(DateTime.unsafeMake(Math.round(job.dueAt * 1000)))
+      tell(job, now, { _tag: "Started", dueAt })
+    }
+    const { context, effect, onFailure } = runJob.begin(job, (jobName) => new CurrentRun(runs, self, jobName))
+    const run = (effect: Effect.Effect<RunJob.Outcome, unknown>, isLast: boolean) => {
+      const fiber = fork(job, context, effect)
+      self.fiber = fiber
+      // It may have asked for that itself, before its fiber was known here.
+      if (self.interruptedFor !== undefined && !isLast) fiber.unsafeInterruptAsFork(FiberId.none)
+      fiber.addObserver((exit) => {
+        const { interruptedFor } = self
+        if (isLast || exit._tag === "Success" || interruptedFor !== undefined && interruptedFor !== "timeout") {
+          onEnded(self, exit, state.now())
+        } else if (interruptedFor === "timeout") {
+          // Whether it is tried again is for its definition to say, which takes an Effect.
+          run(runJob.timedOut(job, timeoutMessage(self)), true)
+        } else {
+          run(onFailure(exit.cause), false)
+        }
+      })
+    }
+    run(effect, false)
+    if (self.deadline < Infinity && running.has(job.execution)) deadlines.add(self.deadline)
+  }
 
-  const executions: Executions = { start, interrupt, sweep: deadlines.sweep }
+  const giveBack: Executions["giveBack"] = () => {
+    if (state.fetched.length > 0) state.hungry = true
+    // The newest first, so that the oldest is the one at the front.
+    for (const { job } of state.fetched.splice(0).reverse()) {
+      if (job.isSuspect) state.suspects--
+      state.claimed--
+      state.ended.push({ _tag: "Released", queue: job.queue, id: job.id, execution: job.execution, startedAt: "" })
+    }
+    ahead.onGivenBack()
+  }
+
+  const executions: Executions = {
+    take,
+    begin,
+    giveBack,
+    interrupt,
+    stopFetched: (isMeant) =>
+      Effect.sync(() => {
+        const meant = state.fetched.filter(({ job }) => isMeant(job))
+        if (meant.length === 0) return false
+        const now = state.now()
+        state.fetched = state.fetched.filter((one) => !meant.includes(one))
+        for (const { job } of meant) {
+          if (job.isSuspect) state.suspects--
+          onStopped(job, seconds(now), now)
+        }
+        state.pumpSignal.notify()
+        return true
+      }),
+    loseFetched: (execution) => {
+      const lost = state.fetched.find(({ job }) => job.execution === execution)
+      if (lost === undefined) return
+      state.fetched = state.fetched.filter((one) => one !== lost)
+      state.claimed--
+      forget(lost.job)
+    },
+    sweep: deadlines.sweep
+  }
   return executions
 })
+
+/** The part of an event that is its own. */
+type Told = WorkerEvent extends infer Event ? Event extends WorkerEvent ? Omit<Event, "jobId" | "queue" | "at"> : never
+  : never

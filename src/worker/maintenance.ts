@@ -35,7 +35,11 @@ const describe = ({ id, outcome, python, queue, times, uncalled, worker }: Aband
     : outcome === "scheduled"
     ? `queue ${queue} has it again later`
     : "failed"
-  const what = times > 0 ? `while it ran job ${id} (${times} times by now)` : `before it started job ${id}`
+  const what = times > 0
+    ? `while it ran job ${id} (${times} times by now)`
+    : python
+    ? `before it started job ${id}`
+    : `with job ${id} fetched ahead`
   return `${who}${python ? " of RQ" : ""} died ${what}: ${where}${
     uncalled ? "; the callback of its failure is Python's and was not called" : ""
   }`

@@ -5,15 +5,16 @@
  * @internal
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { turn as turnScript } from "../lifecycle/turn.js"
+import { executionCounters } from "../lifecycle/claim.js"
+import { type Ended, turn as turnScript, type TurnResult } from "../lifecycle/turn.js"
 import type * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
 import type { Summary } from "../Worker.js"
+import type { Ahead } from "./ahead.js"
 import type { Executions } from "./executions.js"
 import { recover as recoverScript } from "./recover.js"
 import type { Settings } from "./settings.js"
@@ -34,98 +35,148 @@ export interface Pump {
   readonly run: Effect.Effect<never>
 }
 
+/** What one of several pumps claims at most: what is free all at once is shared by them. */
+const share = (slots: number): number => Math.ceil(slots / pumps)
+
+const noQueues: ReadonlyArray<string> = []
+
+/** What a call took along, and what was known when it was sent. */
+interface Sent {
+  readonly handingIn: ReadonlyArray<Ended>
+  readonly handoversBefore: number
+  readonly withHandovers: boolean
+  readonly repeated: boolean
+  readonly stops: ReadonlySet<string>
+  readonly want: number
+}
+
 export const make = (
   settings: Settings,
   state: State,
   redis: Redis.RedisService,
   executions: Executions,
+  ahead: Ahead,
   suspension: Suspension,
   finished: Deferred.Deferred<Summary>
 ): Pump => {
-  const { aliveSeconds, burst, executionPrefix, maxJobs, name, queues } = settings
+  const { aliveSeconds, burst, concurrency, executionPrefix, maxJobs, name, queues } = settings
   const turn = redis.eval(turnScript)
   const recover = redis.eval(recoverScript)
 
+  const onSuccess = (
+    { handingIn, handoversBefore, repeated, stops, want, withHandovers }: Sent,
+    { claimed, handedIn, held, more, paused, problem, retriedAt, suspended }: TurnResult
+  ): Effect.Effect<void> => {
+    for (const one of handingIn) state.ours.delete(one.execution)
+    if (state.handovers === handoversBefore) {
+      if (want > 0) state.hungry = more
+      if (withHandovers) state.handedOver = false
+    }
+    if (held) ahead.onHeld()
+    if (state.listeners.size > 0) {
+      const at = DateTime.unsafeMake(state.now())
+      for (const [index, { id, queue }] of handingIn.entries()) {
+        const due = retriedAt[index]
+        if (due === undefined) continue
+        state.emit({ _tag: "Retried", jobId: id, queue, at, dueAt: DateTime.unsafeMake(due) })
+      }
+    }
+    const said = want > 0 || withHandovers ? suspension.onReply(suspended, paused) : Effect.void
+    // The newest first when they go back, so that the oldest is the one at the front.
+    if (state.stopping) claimed.reverse()
+    for (const job of claimed) executions.take(job, stops)
+    executions.begin()
+    state.updateWaiting()
+    const refused = repeated || !handedIn.includes(false)
+      ? Effect.void
+      : state.log(Effect.logWarning(
+        "ended without effect, because the execution was taken away meanwhile",
+        handingIn.filter((_, index) => handedIn[index] !== true).map((one) => one.id)
+      ))
+    const rest = [state.onConnection(undefined), state.onProblem(problem), said, refused]
+      .filter((effect) => effect !== Effect.void)
+    return rest.length === 0 ? Effect.void : Effect.all(rest, { discard: true })
+  }
+
+  const onFailure = (
+    { handingIn }: Sent,
+    cause: Cause.Cause<Redis.RedisError>
+  ): Effect.Effect<void, Redis.RedisError> => {
+    // Also after a defect: the pump is started again, and nothing may be missing then.
+    state.ended = [...handingIn, ...state.ended]
+    state.unsure = true
+    const error = Cause.failureOption(cause)
+    return Effect.zipRight(
+      Option.isSome(error) ? state.onConnection(error.value) : Effect.void,
+      Effect.failCause(cause)
+    )
+  }
+
   const call: Pump["call"] = (want) =>
     Effect.suspend(() => {
-      const handingIn = state.ended.slice(0, callSize)
-      state.ended = state.ended.slice(callSize)
-      const handoversBefore = state.handovers
-      const withHandovers = state.handedOver && !state.stopping
-      const repeated = state.unsure
+      const handingIn = state.ended.length <= callSize ? state.ended : state.ended.slice(0, callSize)
+      state.ended = state.ended.length <= callSize ? [] : state.ended.slice(callSize)
       const stops = new Set<string>()
-      if (want > 0 || withHandovers) state.stopsMeanwhile.add(stops)
-      const counter = state.counter
-      state.counter += want
+      const sent: Sent = {
+        handingIn,
+        handoversBefore: state.handovers,
+        withHandovers: state.handedOver && !state.stopping,
+        repeated: state.unsure,
+        stops,
+        want
+      }
+      const claims = want > 0 || sent.withHandovers
+      if (claims) state.stopsMeanwhile.add(stops)
+      const slots = Math.max(0, Math.min(want, state.free(), share(concurrency)))
+      if (slots > 0) ahead.onSlot()
+      const { counter } = state
+      state.counter = (counter + want) % executionCounters
       state.reserved += want
+      state.reservedSlots += slots
       state.underWay++
       state.updateWaiting()
-      return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        turn({
-          worker: name,
-          now: Date.seconds(now),
-          nowDate: Date.encode(now),
-          abandonedAt: Date.seconds(now + aliveSeconds * 1000),
-          executionPrefix,
-          counter,
-          want,
-          handedOver: withHandovers,
-          queues: want > 0 || withHandovers ? queues : [],
-          ended: handingIn
-        })).pipe(
-          Effect.matchCauseEffect({
-            onFailure: (cause) => {
-              // Also after a defect: the pump is started again, and nothing may be missing then.
-              state.reserved -= want
-              state.ended = [...handingIn, ...state.ended]
-              state.unsure = true
-              const error = Cause.failureOption(cause)
-              return Effect.zipRight(
-                Option.isSome(error) ? state.onConnection(error.value) : Effect.void,
-                Effect.failCause(cause)
-              )
-            },
-            onSuccess: Effect.fnUntraced(function*(result) {
-              state.reserved -= want
-              yield* state.onConnection(undefined)
-              yield* state.onProblem(result.problem)
-              if (want > 0 || withHandovers) yield* suspension.onReply(result.suspended, result.paused)
-              for (const one of handingIn) state.ours.delete(one.execution)
-              if (state.handovers === handoversBefore) {
-                if (want > 0) state.hungry = result.more
-                if (withHandovers) state.handedOver = false
-              }
-              const at = DateTime.unsafeMake(yield* Clock.currentTimeMillis)
-              for (const [index, { id, queue }] of handingIn.entries()) {
-                const due = result.retriedAt[index]
-                if (due === undefined) continue
-                state.emit({ _tag: "Retried", jobId: id, queue, at, dueAt: DateTime.unsafeMake(due) })
-              }
-              // The newest first when they go back, so that the oldest is the one at the front.
-              const claimed = state.stopping ? [...result.claimed].reverse() : result.claimed
-              for (const job of claimed) yield* executions.start(job, stops)
-              state.updateWaiting()
-              const refused = handingIn.filter((_, index) => result.handedIn[index] !== true)
-              if (refused.length > 0 && !repeated) {
-                yield* state.log(Effect.logWarning(
-                  "ended without effect, because the execution was taken away meanwhile",
-                  refused.map((one) => one.id)
-                ))
-              }
-            })
-          }),
-          // What was claimed and not started is asked for again.
-          Effect.tapDefect(() =>
-            Effect.sync(() => {
-              state.unsure = true
-            })
-          ),
-          Effect.ensuring(Effect.sync(() => {
+      const now = state.now()
+      let isBack = false
+      const onBack = () => {
+        if (isBack) return
+        isBack = true
+        state.reserved -= want
+        state.reservedSlots -= slots
+      }
+      return turn({
+        worker: name,
+        now: Date.seconds(now),
+        nowDate: Date.encode(now),
+        abandonedAt: Date.seconds(now + aliveSeconds * 1000),
+        executionPrefix,
+        counter,
+        want,
+        slots,
+        handedOver: sent.withHandovers,
+        queues: claims ? queues : noQueues,
+        ended: handingIn
+      }).pipe(
+        Effect.matchCauseEffect({
+          onFailure: (cause) => {
+            onBack()
+            return onFailure(sent, cause)
+          },
+          onSuccess: (result) => {
+            onBack()
+            return onSuccess(sent, result)
+          }
+        }),
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            onBack()
+            // What was claimed and not begun is asked for again.
+            if (exit._tag === "Failure") state.unsure = true
             state.underWay--
             state.stopsMeanwhile.delete(stops)
             if (state.unsure) { for (const one of stops) state.stopsMissed.add(one) }
-          }))
+          })
         )
+      )
     })
 
   const takeUp: Pump["takeUp"] = Effect.gen(function*() {
@@ -140,20 +191,26 @@ export const make = (
     state.handedOver = true
     // As in a call: when they go back, the newest comes first.
     const missed = held.filter(({ execution }) => !known.has(execution))
-    for (const job of state.stopping ? missed.reverse() : missed) yield* executions.start(job, state.stopsMissed)
+    for (const job of state.stopping ? missed.reverse() : missed) executions.take(job, state.stopsMissed)
     state.stopsMissed.clear()
+    executions.begin()
     state.updateWaiting()
   })
 
   const once = Effect.suspend((): Effect.Effect<void, Redis.RedisError> => {
     if (state.unsure && state.reserved === 0) return takeUp
-    const slots = state.free()
+    // A call in flight may still bring what is to go back as well, behind it.
+    if (state.reserved === 0 && ahead.givesBack()) executions.giveBack()
+    const depth = ahead.depth()
+    const room = state.room(depth)
     const looks = state.hungry || state.handedOver
-    const wants = looks && slots > 0 && !state.stopping && !state.suspended && !state.unsure
-    const want = wants ? Math.min(callSize, Math.ceil(slots / pumps)) : 0
-    const givesBack = state.handedOver && !state.stopping && (slots <= 0 || state.suspended) && state.reserved === 0
+    // With a call that is made anyway it looks again: for what comes before that which lies ready, or holds it back.
+    const looksAgain = state.fetched.length > 0 && state.ended.length > 0
+    const wants = (looks || looksAgain) && room > 0 && !state.stopping && !state.suspended && !state.unsure
+    const want = wants ? Math.min(callSize, room, share(concurrency + depth)) : 0
+    const givesBack = state.handedOver && !state.stopping && (room <= 0 || state.suspended) && state.reserved === 0
     if (want > 0 || state.ended.length > 0 || givesBack) return call(want)
-    if (state.reserved === 0 && state.running.size === 0 && !state.unsure) {
+    if (state.reserved === 0 && state.running.size === 0 && state.fetched.length === 0 && !state.unsure) {
       if ((burst && !looks) || state.claimed >= maxJobs) Deferred.unsafeDone(finished, Effect.sync(state.summary))
     }
     return state.pumpSignal.wait

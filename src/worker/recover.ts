@@ -4,7 +4,7 @@
  *
  * @internal
  */
-import { type ClaimedRow, luaClaimedFields, readClaimed } from "../lifecycle/claim.js"
+import { type ClaimedItem, luaClaimedFields, readClaimed } from "../lifecycle/claim.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 
@@ -20,9 +20,10 @@ export const recover = Redis.script(
     numberOfKeys: 2,
     bytes: true,
     lua: `
-local prefix, mine = ARGV[1], {}
+local prefix, groups = ARGV[1], {}
 for i = 2, #ARGV do
   local queue = ARGV[i]
+  local mine = { queue }
   -- pcall: a foreign key in place of one registry must not hide what is in the others
   local members = redis.pcall("ZRANGE", KEYS[1] .. queue, 0, -1)
   for j = 1, #members do
@@ -30,13 +31,16 @@ for i = 2, #ARGV do
     if id and string.sub(execution, 1, #prefix) == prefix then
       local job = redis.pcall("HMGET", KEYS[2] .. id, "status", ${luaClaimedFields})
       if job[1] == "started" then
-        mine[#mine + 1] = { queue, id, execution, job[2], job[3], job[4], job[5], job[6], job[7] }
+        local n = #mine
+        mine[n + 1], mine[n + 2], mine[n + 3], mine[n + 4] = id, execution, job[2], job[3]
+        mine[n + 5], mine[n + 6], mine[n + 7], mine[n + 8] = job[4], job[5], job[6], job[7]
       end
     end
   end
+  if #mine > 1 then groups[#groups + 1] = mine end
 end
-return mine
+return groups
 `,
-    result: (rows: ReadonlyArray<ClaimedRow>) => rows.map(readClaimed)
+    result: (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>) => readClaimed(groups)
   }
 )

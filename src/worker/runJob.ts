@@ -8,7 +8,6 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
@@ -45,20 +44,38 @@ export const failed = (message: string, retry: RetryDelay, error = ""): Outcome 
 
 const completedVoid: Outcome = { _tag: "Completed", returnValue: "" }
 
-type Parse = (u: unknown) => Effect.Effect<unknown, ParseResult.ParseIssue>
+/** Where nothing of a Schema is asynchronous this is an Either. */
+type Parsed = Effect.Effect<unknown, ParseResult.ParseIssue>
+
+/** The Either, where it is one. */
+const atOnce = (parsed: Parsed): Either.Either<unknown, ParseResult.ParseIssue> | undefined =>
+  Either.isEither(parsed) ? parsed as Either.Either<unknown, ParseResult.ParseIssue> : undefined // its types are lost
+
+type Parse = (u: unknown) => Parsed
 
 interface Runnable {
   readonly job: Job.Any
   readonly decodePayload: Parse
   /** What a call without arguments means. */
-  readonly decodeEmpty: () => Effect.Effect<unknown, ParseResult.ParseIssue>
+  readonly decodeEmpty: () => Parsed
   readonly encodeSuccess: Parse
   readonly encodeError: Parse
   readonly handler: (payload: unknown) => Effect.Effect<unknown, unknown>
+  /** What the handler finds around it, but for the current job. */
+  readonly context: Context.Context<never>
+}
+
+/** A job that can be run, in the context that its handler needs. */
+export interface Begun {
+  readonly effect: Effect.Effect<Outcome, unknown>
+  readonly context: Context.Context<never>
+  /** How it ended when the effect did not succeed. */
+  readonly onFailure: (cause: Cause.Cause<unknown>) => Effect.Effect<Outcome>
 }
 
 export interface RunJob {
-  readonly run: (claimed: Claimed) => Effect.Effect<Outcome>
+  /** `currentJob` is given the name that the payload holds. */
+  readonly begin: (claimed: Claimed, currentJob: (name: string) => CurrentJobService) => Begun
   /** How a job ended that was interrupted at its timeout. */
   readonly timedOut: (claimed: Claimed, message: string) => Effect.Effect<Outcome>
 }
@@ -67,26 +84,31 @@ export interface RunJob {
  * Resolves the handlers of a group from the context and prepares their Schemas, once for all jobs. What can't be run at
  * all (an unknown job, a payload that can't be read) is not tried again: it would end the same way.
  */
-export const make = (
-  group: JobGroup.Any,
-  context: Context.Context<never>,
-  currentJob: (claimed: Claimed, name: string) => CurrentJobService
-): RunJob => {
+export const make = (group: JobGroup.Any, context: Context.Context<never>): RunJob => {
   const runnables = new Map<string, Runnable>()
   for (const job of group.jobs.values()) runnables.set(job.name, runnable(job, context))
 
+  const ended = (outcome: Outcome): Begun => ({
+    effect: Effect.succeed(outcome),
+    context,
+    onFailure: () => Effect.succeed(outcome)
+  })
+
   return {
-    run: (claimed) => {
+    begin: (claimed, currentJob) => {
       const decoded = Payload.decode(claimed.data)
       if (Either.isLeft(decoded)) {
         const { message, reason } = decoded.left
-        return Effect.succeed(failed(`the payload can't be read (${reason}): ${message}`, "never"))
+        return ended(failed(`the payload can't be read (${reason}): ${message}`, "never"))
       }
       const { name } = decoded.right
       const job = runnables.get(name)
-      return job === undefined
-        ? Effect.succeed(failed(unknownJob(name, runnables), "never"))
-        : run(job, currentJob(claimed, name), decoded.right)
+      if (job === undefined) return ended(failed(unknownJob(name, runnables), "never"))
+      return {
+        effect: Effect.suspend(() => run(job, decoded.right)),
+        context: Context.add(job.context, CurrentJob, currentJob(name)) as Context.Context<never>, // as any context
+        onFailure: (cause) => toOutcome(job, claimed.attempt, cause)
+      }
     },
     timedOut: (claimed, message) => {
       const job = Option.flatMapNullable(
@@ -115,8 +137,11 @@ const runnable = (job: Job.Any, context: Context.Context<never>): Runnable => {
     context as Context.Context<Handler<string>>,
     handlerTag(job.name)
   )
-  const provide = <A, E>(effect: Effect.Effect<A, E, unknown>): Effect.Effect<A, E> =>
-    Effect.mapInputContext(effect, () => context as Context.Context<unknown>)
+  const provide = (parsed: Effect.Effect<unknown, ParseResult.ParseIssue, unknown>): Parsed =>
+    // An Either needs nothing.
+    Either.isEither(parsed)
+      ? parsed as Parsed
+      : Effect.mapInputContext(parsed, () => context as Context.Context<unknown>)
   const schema = (self: Schema.Schema.All) => self as Schema.Schema<unknown, unknown>
   const decodePayload = ParseResult.decodeUnknown(schema(job.payloadSchema))
   const isPositional = AST.isTupleType(AST.encodedAST(job.payloadSchema.ast))
@@ -126,22 +151,24 @@ const runnable = (job: Job.Any, context: Context.Context<never>): Runnable => {
     job,
     decodePayload: (u) => provide(decodePayload(u)),
     // It may be of either kind; what is missing is said of the likelier one.
-    decodeEmpty: () =>
-      provide(Effect.catchAll(
-        decodePayload(isPositional ? [] : {}),
-        (issue) => Effect.mapError(decodePayload(isPositional ? {} : []), () => issue)
-      )),
+    decodeEmpty: () => {
+      const likelier = provide(decodePayload(isPositional ? [] : {}))
+      const isFit = atOnce(likelier)
+      if (isFit !== undefined && Either.isRight(isFit)) return likelier
+      return Effect.catchAll(
+        likelier,
+        (issue) => Effect.mapError(provide(decodePayload(isPositional ? {} : [])), () => issue)
+      )
+    },
     encodeSuccess: (u) => provide(encodeSuccess(u)),
     encodeError: (u) => provide(encodeError(u)),
-    handler: (payload) =>
-      Effect.mapInputContext(
-        registered.handler(payload) as Effect.Effect<unknown, unknown, never>,
-        (running: Context.Context<never>) => Context.merge(running, registered.context)
-      )
+    // What it requires is in the context below.
+    handler: registered.handler as Runnable["handler"],
+    context: Context.merge(context, registered.context)
   }
 }
 
-const run = (job: Runnable, current: CurrentJobService, payload: Payload.Payload): Effect.Effect<Outcome> => {
+const run = (job: Runnable, payload: Payload.Payload): Effect.Effect<Outcome, unknown> => {
   const { name } = payload
   const args = toArguments(payload)
   if (args === undefined) {
@@ -152,14 +179,22 @@ const run = (job: Runnable, current: CurrentJobService, payload: Payload.Payload
       )
     )
   }
-  return Effect.matchCauseEffect(isEmpty(payload) ? job.decodeEmpty() : job.decodePayload(args), {
+  const handle = (decoded: unknown): Effect.Effect<Outcome, unknown> =>
+    Effect.flatMap(job.handler(decoded), (success) => toCompleted(job, success))
+  const misfit = (issue: ParseResult.ParseIssue): Effect.Effect<Outcome> =>
+    Effect.succeed(
+      failed(
+        `the payload of ${name} doesn't fit its Schema\n${ParseResult.TreeFormatter.formatIssueSync(issue)}`,
+        "never"
+      )
+    )
+  const parsed = isEmpty(payload) ? job.decodeEmpty() : job.decodePayload(args)
+  const decoded = atOnce(parsed)
+  if (decoded !== undefined) return Either.isRight(decoded) ? handle(decoded.right) : misfit(decoded.left)
+  return Effect.matchCauseEffect(parsed, {
     onFailure: (cause) =>
       Effect.succeed(failed(`the payload of ${name} doesn't fit its Schema\n${issues(cause)}`, "never")),
-    onSuccess: (decoded) =>
-      Effect.flatMap(
-        Effect.exit(Effect.provideService(Effect.suspend(() => job.handler(decoded)), CurrentJob, current)),
-        (exit) => toOutcome(job, current, exit)
-      )
+    onSuccess: handle
   })
 }
 
@@ -172,30 +207,36 @@ const toArguments = ({ args, kwargs }: Payload.Payload): unknown => {
   return hasKeywords ? undefined : args
 }
 
-const toOutcome = (
-  job: Runnable,
-  { attempt, name }: CurrentJobService,
-  exit: Exit.Exit<unknown, unknown>
-): Effect.Effect<Outcome> => {
-  if (exit._tag === "Success") {
-    return Effect.matchCause(job.encodeSuccess(exit.value), {
-      onFailure: (cause) => failed(`the result of ${name} doesn't fit its Schema\n${issues(cause)}`, ""),
-      onSuccess: (encoded) => {
-        if (encoded === undefined) return completedVoid
-        const value = Result.encodeReturn(encoded)
-        return Either.isLeft(value)
-          ? failed(`the result of ${name} can't be stored: ${value.left.message}`, "")
-          : { _tag: "Completed", returnValue: value.right }
-      }
-    })
+const toCompleted = (job: Runnable, success: unknown): Effect.Effect<Outcome> => {
+  const { name } = job.job
+  const misfit = (text: string) => failed(`the result of ${name} doesn't fit its Schema\n${text}`, "")
+  const completed = (encoded: unknown): Outcome => {
+    if (encoded === undefined) return completedVoid
+    const value = Result.encodeReturn(encoded)
+    return Either.isLeft(value)
+      ? failed(`the result of ${name} can't be stored: ${value.left.message}`, "")
+      : { _tag: "Completed", returnValue: value.right }
   }
-  const failure = Cause.failureOption(exit.cause)
-  return Effect.flatMap(retryDelay(job.job, failure, exit.cause, attempt), (retry) => {
+  const parsed = job.encodeSuccess(success)
+  const encoded = atOnce(parsed)
+  if (encoded !== undefined) {
+    return Effect.succeed(
+      Either.isRight(encoded)
+        ? completed(encoded.right)
+        : misfit(ParseResult.TreeFormatter.formatIssueSync(encoded.left))
+    )
+  }
+  return Effect.matchCause(parsed, { onFailure: (cause) => misfit(issues(cause)), onSuccess: completed })
+}
+
+const toOutcome = (job: Runnable, attempt: number, cause: Cause.Cause<unknown>): Effect.Effect<Outcome> => {
+  const failure = Cause.failureOption(cause)
+  return Effect.flatMap(retryDelay(job.job, failure, cause, attempt), (retry) => {
     if (Option.isNone(failure)) {
-      return Effect.succeed(failed(Cause.pretty(exit.cause, { renderErrorCause: true }), retry))
+      return Effect.succeed(failed(Cause.pretty(cause, { renderErrorCause: true }), retry))
     }
     const error = failure.value instanceof Verdict ? failure.value.error : failure.value
-    const text = Cause.pretty(Cause.map(exit.cause, () => error), { renderErrorCause: true })
+    const text = Cause.pretty(Cause.map(cause, () => error), { renderErrorCause: true })
     return Effect.matchCause(job.encodeError(error), {
       onFailure: () => failed(text, retry),
       onSuccess: (encoded) => failed(text, retry, Either.getOrElse(Json.stringify(encoded), () => ""))

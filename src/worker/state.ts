@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
@@ -18,13 +19,21 @@ import type { Settings } from "./settings.js"
 export interface Running {
   readonly job: Claimed
   readonly startedAt: number
+  /** `startedAt` as Redis is told, in Unix seconds. */
+  readonly startedText: string
   readonly deadline: number
-  fiber: Fiber.RuntimeFiber<Outcome> | undefined
+  fiber: Fiber.RuntimeFiber<Outcome, unknown> | undefined
   /** Why the worker interrupts it, and since when. */
   interruptedFor: "timeout" | "release" | "stop" | "lost" | undefined
   interruptedAt: number
   /** Whether it was said that it does not let itself be interrupted. */
   reported: boolean
+}
+
+/** A job that is claimed and has not begun. */
+export interface Fetched {
+  readonly job: Claimed
+  readonly at: number
 }
 
 export const firstBackOff = 100
@@ -38,7 +47,7 @@ export const untilItWorks = {
 
 export type State = ReturnType<typeof make>
 
-export const make = (settings: Settings) => {
+export const make = (settings: Settings, clock: Clock.Clock) => {
   const { burst, concurrency, maxJobs, name } = settings
   const mayWait = Effect.unsafeMakeLatch(false)
   const answering = Effect.unsafeMakeLatch(true)
@@ -49,14 +58,21 @@ export const make = (settings: Settings) => {
 
   const state = {
     running: new Map<string, Running>(),
-    /** Executions that Redis still counts as ours: they run, or how they ended is not handed in yet. */
+    /** What is claimed and has no slot yet, in the order in which it is to run. */
+    fetched: [] as Array<Fetched>,
+    /** How many jobs have begun. */
+    begun: 0,
+    /** How many of the jobs that are fetched or run have seen a worker die. */
+    suspects: 0,
+    /** Executions that Redis still counts as ours: fetched, running, or how they ended is not handed in yet. */
     ours: new Set<string>(),
     ended: [] as Array<Ended>,
     /** The number of the next execution. */
     counter: 0,
     claimed: 0,
-    /** Slots for which a call in flight claims. */
+    /** How many jobs the calls in flight claim, and how many of them have a slot that was free. */
     reserved: 0,
+    reservedSlots: 0,
     /** Calls in flight: what they hand in is not handed in before they have returned. */
     underWay: 0,
     /** Whether a queue may hold something to claim. */
@@ -98,6 +114,8 @@ export const make = (settings: Settings) => {
 
     /** There may be something for the pumps to do. */
     pumpSignal: Signal.make(),
+    /** Something is fetched that has no slot yet. */
+    fetchedSignal: Signal.make(),
     /** Nothing runs any more. */
     quietSignal: Signal.make(),
     /** All slots are taken while a connection waits on the server. */
@@ -112,7 +130,19 @@ export const make = (settings: Settings) => {
     log,
 
     isConnected: () => connected,
-    free: () => Math.min(concurrency - state.running.size - state.reserved, maxJobs - state.claimed - state.reserved),
+    /** For how many jobs there is a slot. */
+    free: () =>
+      Math.min(
+        concurrency - state.running.size - state.fetched.length - state.reservedSlots,
+        maxJobs - state.claimed - state.reserved
+      ),
+    /** For how many jobs there is a slot, or room to lie ready for so many. */
+    room: (ahead: number) =>
+      Math.min(
+        concurrency + ahead - state.running.size - state.fetched.length - state.reserved,
+        maxJobs - state.claimed - state.reserved
+      ),
+    now: () => clock.unsafeCurrentTimeMillis(),
     emit: (event: WorkerEvent) => {
       for (const listener of listeners) listener(event)
     },

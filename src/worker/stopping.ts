@@ -46,17 +46,20 @@ export const make = (
     }
     state.updateWaiting()
     while (state.reserved > 0) yield* Effect.sleep(10)
+    executions.giveBack()
+    state.pumpSignal.notify()
   })
 
   /** Puts back what runs. The newest first, so that the oldest is the one at the front. */
   const putBack = Effect.gen(function*() {
+    executions.giveBack()
     for (const self of [...running.values()].reverse()) yield* executions.interrupt(self, "release")
     yield* Effect.raceFirst(awaitQuiet, Effect.sleep(cleanUpMillis))
     for (const self of [...running.values()].reverse()) {
       const { execution, id, queue } = self.job
       state.released++
       running.delete(execution)
-      state.ended.push({ _tag: "Released", queue, id, execution, startedAt: Date.seconds(self.startedAt) })
+      state.ended.push({ _tag: "Released", queue, id, execution, startedAt: self.startedText })
       state.emit({ _tag: "Released", jobId: id, queue, at: DateTime.unsafeMake(yield* Clock.currentTimeMillis) })
       yield* state.log(
         Effect.logWarning(`job ${id} does not let itself be interrupted, its execution is void now`)

@@ -3,8 +3,21 @@ import * as Effect from "effect/Effect"
 import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
 import * as Golden from "../support/golden.js"
-import { assertNoTtl, assertTtl, assertUnchanged, at, job, members, now, status, suite, zset } from "./support.js"
-import { completed, execution, putExecution, putStarted, turn } from "./turn.js"
+import {
+  assertNoTtl,
+  assertTtl,
+  assertUnchanged,
+  at,
+  job,
+  members,
+  now,
+  putJob,
+  status,
+  suite,
+  waiting,
+  zset
+} from "./support.js"
+import { completed, execution, failed, putExecution, putStarted, turn } from "./turn.js"
 
 const whole = Math.floor(now / 1000)
 
@@ -116,6 +129,44 @@ suite("complete: started -> finished", (it) => {
       assert.strictEqual(yield* redis.send("ZCARD", keys.finished("q0")), 150)
       assert.strictEqual(yield* redis.send("ZCARD", keys.finished("q1")), 149)
       assert.strictEqual(yield* status(redis, "j7"), "started")
+    }))
+
+  it("of many in one call, each ends by its own state, and is answered in its place", ({ redis }) =>
+    Effect.gen(function*() {
+      for (const id of ["a", "b", "c", "d", "e"]) yield* putStarted(redis, id)
+      yield* putStarted(redis, "kept", { fields: { result_ttl: "-1" } })
+      yield* putStarted(redis, "gone", { fields: { result_ttl: "0" } })
+      yield* putExecution(redis, "d")
+      // b was finished by somebody, c runs again elsewhere, e was deleted
+      yield* redis.send("HSET", keys.job("b"), "status", "finished")
+      yield* redis.send("HSET", keys.job("c"), "execution", execution(5))
+      yield* redis.send("ZREM", keys.started("default"), `c:${execution(0)}`)
+      yield* redis.send("DEL", keys.job("e"))
+      yield* putJob(redis, "next", { status: "deferred", origin: "default" })
+      yield* redis.send("SADD", `${keys.job("d")}:dependents`, "next")
+      yield* redis.send("SADD", `${keys.job("next")}:dependencies`, "d")
+      const ended = ["a", "b", "c", "d", "e", "kept", "gone"].map((id) => completed(id, { returnValue: "" }))
+      const result = yield* turn(redis, { ended: [...ended.slice(0, 5), failed("x"), ...ended.slice(5)] })
+      assert.deepStrictEqual(result.handedIn, [true, false, false, true, false, false, true, true])
+      assert.deepStrictEqual(yield* zset(redis, keys.finished("default")), [
+        ["a", String(whole + 500)],
+        ["d", String(whole + 500)],
+        ["kept", "inf"]
+      ])
+      assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
+      assert.deepStrictEqual(yield* waiting(redis), ["next"])
+      yield* assertTtl(redis, keys.job("d"), 500)
+      yield* assertNoTtl(redis, keys.job("kept"))
+      assert.strictEqual(
+        yield* redis.send(
+          "EXISTS",
+          keys.job("gone"),
+          keys.job("e"),
+          keys.executions("d"),
+          keys.execution("d", execution(0))
+        ),
+        0
+      )
     }))
 
   it("does what it can where a key holds something foreign, says so, and goes on with the others", ({ redis }) =>

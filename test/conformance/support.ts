@@ -131,6 +131,15 @@ export const status = (redis: Redis.RedisService, id: string) =>
 
 export const list = (redis: Redis.RedisService, key: string) => redis.send<ReadonlyArray<string>>("LRANGE", key, 0, -1)
 
+/** Puts jobs in a queue, in this order. */
+export const put = (redis: Redis.RedisService, queue: string, ...ids: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    for (const id of ids) {
+      yield* putJob(redis, id, { origin: queue, enqueued_at: Wire.encode(now - 1000) })
+      yield* redis.send("RPUSH", keys.queue(queue), id)
+    }
+  })
+
 export const waiting = (redis: Redis.RedisService, queue = "default") => list(redis, keys.queue(queue))
 
 /** Members with their scores, as text in the form of JavaScript. */

@@ -21,6 +21,7 @@ export const turn = (redis: RedisService, params: Partial<TurnParams> & { readon
     executionPrefix: prefix,
     counter: 0,
     want: 0,
+    slots: rest.want ?? 0,
     handedOver: false,
     queues: ["default"],
     ended: [],
@@ -58,12 +59,13 @@ export const putStarted = (
     )
   })
 
-/** RQ's keys of an execution, as a heartbeat writes them. */
+/** RQ's keys of an execution and its date, as a heartbeat writes them. */
 export const putExecution = (redis: RedisService, id: string, executionId = execution(0)) =>
-  Effect.zipRight(
+  Effect.all([
     redis.send("HSET", keys.execution(id, executionId), "id", executionId),
-    redis.send("ZADD", keys.executions(id), 1, executionId)
-  )
+    redis.send("ZADD", keys.executions(id), 1, executionId),
+    redis.send("HSET", keys.job(id), "last_heartbeat", Wire.encode(now))
+  ])
 
 export const completed = (id: string, rest: Partial<Ended> = {}): Ended => ({
   _tag: "Completed",

@@ -154,6 +154,7 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
         abandonedAt: seconds,
         counter,
         want: one(0, 1, 2, 3),
+        slots: one(0, 1, 3),
         handedOver: FastCheck.boolean(),
         queues: some(queue, 2),
         ended: some(
