@@ -87,7 +87,7 @@ export const make = ({ concurrency, maxAbandons }: Settings, state: State): Ahea
       credit = 0
       state.pumpSignal.notify()
       // Until it is done: a call may be on its way, and what it brings goes back as well.
-      while (overdue) yield* Effect.sleep(readyMillis)
+      yield* Effect.repeat(Effect.sleep(readyMillis), { until: () => !overdue })
     }))
   }
   return ahead

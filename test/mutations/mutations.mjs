@@ -371,8 +371,8 @@ export const mutations = [
     name: "complete-fence",
     what: "complete has an effect for an execution that was taken away",
     file: lifecycle("complete"),
-    find: `id .. ":" .. execution) == 1 then`,
-    replace: `id .. ":" .. execution) ~= "" then`,
+    find: "if job and isCurrent(WORKER, execution, job[1], job[2], job[3]) then",
+    replace: "job = job or {} if true then",
     tests: conformance("complete", "fence")
   },
   {
@@ -821,7 +821,7 @@ export const mutations = [
     name: "worker-put-back",
     what: "a worker that stops keeps what has not ended",
     file: "src/worker/stopping.ts",
-    find: `state.ended.push({ _tag: "Released", queue, id, execution, startedAt: Date.seconds(self.startedAt) })`,
+    find: `state.ended.push({ _tag: "Released", queue, id, execution, startedAt: self.startedText })`,
     replace: "",
     tests: travel("stopping")
   },
