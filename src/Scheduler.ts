@@ -32,11 +32,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as Ids from "./Ids.js"
 import { detached } from "./internal/detached.js"
 import * as Check from "./internal/options.js"
@@ -47,6 +46,7 @@ import { foreign as foreignScript, type PromotedOnce, sampleSize } from "./lifec
 import { promote as promoteScript } from "./lifecycle/promote.js"
 import * as Redis from "./Redis.js"
 import { elect as electScript, resign as resignScript } from "./scheduler/election.js"
+import * as Events from "./scheduler/events.js"
 import * as Date from "./wire/date.js"
 import * as keys from "./wire/keys.js"
 import * as SchedulerHash from "./wire/scheduler.js"
@@ -307,7 +307,7 @@ export const make = (
       createdAt: yield* Clock.currentTimeMillis,
       lastHeartbeat: yield* Clock.currentTimeMillis
     })
-    const events = yield* PubSub.sliding<SchedulerEvent>({ capacity: 1024, replay: 100 })
+    const events = yield* Events.make<SchedulerEvent>({ capacity: 1024, replay: 100 })
     /** Something has changed that the punctual fiber sleeps for. */
     const nextDueChanged = Signal.make()
     /** A queue has lost its leader, or a lease was seen that lapses sooner than expected. */
@@ -350,7 +350,7 @@ export const make = (
         state.promotedLast = []
         return Effect.zipRight(
           log(Effect.logInfo(`leads queue ${state.queue}`)),
-          PubSub.publish(events, { _tag: "Elected", queue: state.queue, at: DateTime.unsafeMake(now) })
+          events.publish({ _tag: "Elected", queue: state.queue, at: DateTime.unsafeMake(now) })
         )
       })
 
@@ -363,7 +363,7 @@ export const make = (
         followingChanged.notify()
         return Effect.zipRight(
           log(Effect.logWarning(`no longer leads queue ${state.queue}: its lease lapsed`)),
-          PubSub.publish(events, { _tag: "Deposed", queue: state.queue, at: DateTime.unsafeMake(now) })
+          events.publish({ _tag: "Deposed", queue: state.queue, at: DateTime.unsafeMake(now) })
         )
       })
 
@@ -375,7 +375,7 @@ export const make = (
         state.maxLag = Math.max(state.maxLag, state.lag)
         return Effect.zipRight(
           log(Effect.logDebug(`promoted ${jobIds.length} to queue ${state.queue}, ${state.lag} ms late`)),
-          PubSub.publish(events, {
+          events.publish({
             _tag: "Promoted",
             queue: state.queue,
             at: DateTime.unsafeMake(now),
@@ -601,7 +601,7 @@ export const make = (
         }),
         detached,
         Effect.catchAll((error) => log(Effect.logWarning("could not resign, the lease will lapse by itself", error))),
-        Effect.zipRight(PubSub.shutdown(events))
+        Effect.zipRight(events.shutdown)
       )
     )
     yield* forkSupervised("the election", Effect.repeat(election, Schedule.spaced(electionMillis)))
@@ -619,7 +619,7 @@ export const make = (
         lastTick: instant(lastTick),
         queues: [...states.values()].map(toStatus)
       })),
-      events: Stream.fromPubSub(events)
+      events: events.stream
     }
     return service
   })
