@@ -3,13 +3,16 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Check from "./internal/options.js"
+import { luaJournal } from "./lifecycle/journal.js"
 import * as Redis from "./Redis.js"
 import * as Command from "./wire/command.js"
+import * as Date from "./wire/date.js"
 import * as keys from "./wire/keys.js"
 
 export {
@@ -70,22 +73,68 @@ export interface ControlService {
  */
 export class Control extends Context.Tag("effect-rq/Control")<Control, ControlService>() {}
 
+/** Adds the queue to those that are paused, or takes it out, and notes when that was. May be repeated. */
+const setPaused = Redis.script(
+  (queue: string, isPaused: boolean, now: string) => [keys.paused, keys.journal(queue), queue, isPaused ? 1 : 0, now],
+  {
+    name: "set-paused",
+    numberOfKeys: 2,
+    lua: `${luaJournal}
+if redis.call(ARGV[2] == "1" and "SADD" or "SREM", KEYS[1], ARGV[1]) == 1 then
+  note(KEYS[2], ARGV[3] .. (ARGV[2] == "1" and " paused" or " unpaused"))
+end
+return 1
+`,
+    result: () => undefined
+  }
+)
+
+/** Suspends for so many seconds, or for ever; ends that when `seconds` is zero. */
+const setSuspended = Redis.script(
+  (seconds: number, now: string) => [
+    keys.suspended,
+    keys.fleetJournal,
+    Number.isFinite(seconds) ? seconds : "",
+    now
+  ],
+  {
+    name: "set-suspended",
+    numberOfKeys: 2,
+    lua: `${luaJournal}
+if ARGV[1] == "0" then
+  if redis.call("DEL", KEYS[1]) == 1 then note(KEYS[2], ARGV[2] .. " resumed") end
+elseif ARGV[1] == "" then
+  redis.call("SET", KEYS[1], "1")
+  note(KEYS[2], ARGV[2] .. " suspended")
+else
+  redis.call("SET", KEYS[1], "1", "EX", ARGV[1])
+  note(KEYS[2], string.format("%s suspended %.3f", ARGV[2], tonumber(ARGV[2]) + tonumber(ARGV[1])))
+end
+return 1
+`,
+    result: () => undefined
+  }
+)
+
 /**
  * @since 0.1.0
  * @category constructors
  */
 export const make: Effect.Effect<ControlService, never, Redis.Redis> = Effect.gen(function*() {
   const redis = yield* Redis.Redis
+  const now = Effect.map(Clock.currentTimeMillis, Date.seconds)
+  const suspendFor = redis.eval(setSuspended)
+  const pauseOne = redis.eval(setPaused)
   return {
     suspend: ({ duration } = {}) =>
       Effect.gen(function*() {
         const millis = duration === undefined ? 0 : yield* Check.millis("duration", duration, Duration.zero, 1)
-        yield* redis.send("SET", keys.suspended, "1", ...(millis > 0 ? ["EX", Math.ceil(millis / 1000)] : []))
-      }).pipe(Effect.asVoid),
-    resume: Effect.asVoid(redis.send("DEL", keys.suspended)),
+        yield* suspendFor(millis > 0 ? Math.ceil(millis / 1000) : Infinity, yield* now)
+      }),
+    resume: Effect.flatMap(now, (now) => suspendFor(0, now)),
     isSuspended: Effect.map(redis.send<number>("EXISTS", keys.suspended), (found) => found === 1),
-    pause: (queue) => Effect.asVoid(redis.send("SADD", keys.paused, queue)),
-    unpause: (queue) => Effect.asVoid(redis.send("SREM", keys.paused, queue)),
+    pause: (queue) => Effect.flatMap(now, (now) => pauseOne(queue, true, now)),
+    unpause: (queue) => Effect.flatMap(now, (now) => pauseOne(queue, false, now)),
     paused: Effect.map(redis.send<ReadonlyArray<string>>("SMEMBERS", keys.paused), (names) => [...names].sort()),
     shutdown: (worker) =>
       Effect.map(

@@ -518,7 +518,14 @@ export const make = (
       for (const some of chunksOf(following(), queuesPerCall)) {
         const asked = some.map((state) => state.queue)
         const now = yield* Clock.currentTimeMillis
-        const rows = yield* elect({ scheduler: name, queues: asked, leaseMillis, birth, nowDate: Date.encode(now) })
+        const rows = yield* elect({
+          scheduler: name,
+          queues: asked,
+          leaseMillis,
+          birth,
+          now: Date.seconds(now),
+          nowDate: Date.encode(now)
+        })
         yield* onAnswer
         for (const row of rows(asked)) {
           const state = states.get(row.queue)! // the rows are those of the queues asked for
@@ -592,7 +599,8 @@ export const make = (
     // Finalizers run in reverse: the fibers stop first, then leadership is given up.
     yield* Effect.addFinalizer(() =>
       Effect.gen(function*() {
-        for (const some of chunksOf(queues, queuesPerCall)) yield* resign({ scheduler: name, queues: some })
+        const now = Date.seconds(yield* Clock.currentTimeMillis)
+        for (const some of chunksOf(queues, queuesPerCall)) yield* resign({ scheduler: name, queues: some, now })
       }).pipe(
         Effect.timeoutFail({
           duration: "1 second",

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import { luaJournal } from "../lifecycle/journal.js"
 import { luaLease } from "../lifecycle/lease.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
@@ -16,6 +17,8 @@ export interface ElectParams {
   readonly leaseMillis: number
   /** Field, value, ... of the scheduler's hash. */
   readonly birth: ReadonlyArray<string>
+  /** Now, in Unix seconds as text. */
+  readonly now: string
   /** Now, as RQ writes dates. */
   readonly nowDate: string
 }
@@ -34,23 +37,42 @@ export type Elected =
 export const elect = Redis.script(
   (params: ElectParams) => [
     keys.scheduler(params.scheduler),
-    ...params.queues.map(keys.schedulerLock),
+    ...params.queues.flatMap((queue) => [keys.schedulerLock(queue), keys.journal(queue)]),
     params.scheduler,
     params.leaseMillis,
     params.nowDate,
+    params.now,
     ...params.birth
   ],
   {
     name: "elect",
-    numberOfKeys: (params) => 1 + params.queues.length,
-    lua: `${luaLease}
-local token, lease = ARGV[1], ARGV[2]
-if redis.call("EXISTS", KEYS[1]) == 0 then redis.call("HSET", KEYS[1], unpack(ARGV, 4)) end
+    numberOfKeys: (params) => 1 + 2 * params.queues.length,
+    lua: `${luaLease}${luaJournal}
+local token, lease, now = ARGV[1], ARGV[2], ARGV[4]
+if redis.call("EXISTS", KEYS[1]) == 0 then redis.call("HSET", KEYS[1], unpack(ARGV, 5)) end
 redis.call("HSET", KEYS[1], "last_heartbeat", ARGV[3])
 redis.call("EXPIRE", KEYS[1], ${schedulerTtl})
+
+-- Who leads as far as the journal knows: a leader of Python's does not write there.
+local function lastNoted(journal)
+  local last = redis.pcall("LRANGE", journal, 0, 19)
+  for i = 1, #last do
+    local kind, rest = string.match(last[i], "^%S+ (%S+) (.*)$")
+    if kind == "elected" then return (string.match(rest, "^%S+ (.*)$")) end
+    if kind == "seen" then return rest end
+    if kind == "resigned" then return nil end
+  end
+end
+
 local out = {}
-for i = 2, #KEYS do
+for i = 2, #KEYS, 2 do
+  local isFree = redis.call("EXISTS", KEYS[i]) == 0
   local taken, holder, lapses = takeLease(KEYS[i], token, lease)
+  if isFree then
+    note(KEYS[i + 1], now .. " elected " .. lease .. " " .. token)
+  elseif not taken and lastNoted(KEYS[i + 1]) ~= holder then
+    note(KEYS[i + 1], now .. " seen " .. holder)
+  end
   out[#out + 1] = taken and { 1 } or { 0, holder, lapses }
 end
 return out
@@ -68,18 +90,26 @@ return out
 
 /** Gives up the locks that are ours, tells the others so, and removes the scheduler's hash. May be repeated. */
 export const resign = Redis.script(
-  (params: { readonly scheduler: string; readonly queues: ReadonlyArray<string> }) => [
+  (params: { readonly scheduler: string; readonly queues: ReadonlyArray<string>; readonly now: string }) => [
     keys.scheduler(params.scheduler),
-    ...params.queues.flatMap((queue) => [keys.schedulerLock(queue), keys.schedulerChannel(queue)]),
-    params.scheduler
+    ...params.queues.flatMap((queue) => [
+      keys.schedulerLock(queue),
+      keys.schedulerChannel(queue),
+      keys.journal(queue)
+    ]),
+    params.scheduler,
+    params.now
   ],
   {
     name: "resign",
-    numberOfKeys: (params) => 1 + 2 * params.queues.length,
-    lua: `${luaLease}
+    numberOfKeys: (params) => 1 + 3 * params.queues.length,
+    lua: `${luaLease}${luaJournal}
 local released = 0
-for i = 2, #KEYS, 2 do
-  if endLease(KEYS[i], ARGV[1], KEYS[i + 1]) then released = released + 1 end
+for i = 2, #KEYS, 3 do
+  if endLease(KEYS[i], ARGV[1], KEYS[i + 1]) then
+    released = released + 1
+    note(KEYS[i + 2], ARGV[2] .. " resigned " .. ARGV[1])
+  end
 end
 redis.call("DEL", KEYS[1])
 return released

@@ -131,6 +131,8 @@ export const ownFamily = {
   unique: "rq:effect:unique:",
   /** `scheduler:<queue>`: channel that tells schedulers what they would otherwise see at their next tick. */
   scheduler: "rq:effect:scheduler:",
+  /** `journal:<queue>`: list of who led and when it was paused, the latest first. */
+  journal: "rq:effect:journal:",
   /** `lock:<name>`: locks of applications. */
   lock: "rq:effect:lock:"
 } as const
@@ -158,5 +160,10 @@ export const schedulerChannel = (queueName: string): string => ownFamily.schedul
 
 /** Set of the names of paused queues. */
 export const paused = "rq:effect:paused"
+
+export const journal = (queueName: string): string => ownFamily.journal + queueName
+
+/** List of when the whole fleet was suspended, the latest first. */
+export const fleetJournal = "rq:effect:journal"
 
 export const unique = (jobId: string): string => ownFamily.unique + jobId

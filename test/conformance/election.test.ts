@@ -14,13 +14,14 @@ const elect = (redis: RedisService, scheduler: string, queues: ReadonlyArray<str
       queues,
       leaseMillis: 15_000,
       birth: ["name", scheduler, "created_at", Wire.encode(now)],
+      now: Wire.seconds(time),
       nowDate: Wire.encode(time)
     }),
     (rows) => rows(queues)
   )
 
-const resign = (redis: RedisService, scheduler: string, queues: ReadonlyArray<string>) =>
-  redis.eval(resignScript)({ scheduler, queues })
+const resign = (redis: RedisService, scheduler: string, queues: ReadonlyArray<string>, time = now) =>
+  redis.eval(resignScript)({ scheduler, queues, now: Wire.seconds(time) })
 
 suite("election of schedulers", (it) => {
   it("gives each queue to one, which tells that it is there", ({ redis }) =>
@@ -99,5 +100,31 @@ suite("election of schedulers", (it) => {
       assert.deepStrictEqual(rows.map((row) => row.queue), queues)
       assert.deepStrictEqual(rows.filter((row) => row._tag === "Led").map((row) => row.queue), ["q50"])
       assert.strictEqual(yield* resign(redis, "1", queues), 99)
+    }))
+
+  it("writes a journal of who led, also of those who write none", ({ redis }) =>
+    Effect.gen(function*() {
+      const journal = redis.send<ReadonlyArray<string>>("LRANGE", keys.journal("a"), 0, -1)
+      const t = Wire.seconds(now)
+      yield* elect(redis, "1", ["a"])
+      yield* elect(redis, "1", ["a"])
+      yield* elect(redis, "2", ["a"])
+      assert.deepStrictEqual(yield* journal, [`${t} elected 15000 1`])
+      yield* resign(redis, "1", ["a"])
+      yield* redis.send("SET", keys.schedulerLock("a"), "a python", "PX", 60_000)
+      yield* elect(redis, "2", ["a"])
+      yield* elect(redis, "3", ["a"])
+      yield* redis.send("DEL", keys.schedulerLock("a"))
+      yield* elect(redis, "2 words", ["a"], now + 1000)
+      assert.deepStrictEqual(yield* journal, [
+        `${Wire.seconds(now + 1000)} elected 15000 2 words`,
+        `${t} seen a python`,
+        `${t} resigned 1`,
+        `${t} elected 15000 1`
+      ])
+      // one who finds nothing to write there leads all the same
+      yield* redis.send("SET", keys.journal("b"), "x")
+      assert.deepStrictEqual(yield* elect(redis, "1", ["b"]), [{ _tag: "Leading", queue: "b" }])
+      assert.strictEqual(yield* resign(redis, "1", ["b"]), 1)
     }))
 })

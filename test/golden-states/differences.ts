@@ -312,6 +312,12 @@ export const deliberate = {
     ours: anything,
     orNothing: true
   },
+  ownJournal: {
+    why: "who led and what was suspended when, so that it can be told why a job was late: keys that RQ passes over",
+    path: /^rq:effect:journal(:default|:low)?( type| ttl)?$/,
+    rq: undefined,
+    ours: /^(list|2592000 s|[\d.]+ (resigned s-1 [\d.]+ )?(elected 15000 (<id \d>|s-1)|suspended( [\d.]+)?))$/
+  },
   ownWorkerKeys: {
     why: "which workers wait in lists of their own, and who looks after the queue: keys that RQ passes over",
     path: /^rq:effect:(handovers|maintenance):default( .*)?$/,

@@ -170,7 +170,7 @@ const scenarios: ReadonlyArray<
   [
     "scheduler_promote",
     "state",
-    [...always, "dueAt", "missingHeldBack", "missingFirst", "shortLease", "schedulerRegistered"],
+    [...always, "dueAt", "missingHeldBack", "missingFirst", "shortLease", "schedulerRegistered", "ownJournal"],
     (stage) =>
       Effect.gen(function*() {
         yield* beforePromotion(stage)
@@ -184,7 +184,7 @@ const scenarios: ReadonlyArray<
     [
       "scheduler_lifecycle",
       name,
-      ["shortLease"],
+      ["shortLease", "ownJournal"],
       ({ lead, take }) =>
         Effect.gen(function*() {
           const scheduler = yield* lead({ queues: ["default"], name: "s-1" })
@@ -196,13 +196,13 @@ const scenarios: ReadonlyArray<
   [
     "scheduler_lifecycle",
     "state",
-    [],
+    ["ownJournal"],
     ({ lead }) => Effect.flatMap(lead({ queues: ["default"], name: "s-1" }), ({ stop }) => stop)
   ],
   [
     "scheduler_two_queues",
     "state",
-    ["shortLease"],
+    ["shortLease", "ownJournal"],
     ({ lead, take }) =>
       Effect.gen(function*() {
         const scheduler = yield* lead({ queues: ["low", "default"] })
@@ -488,8 +488,8 @@ const scenarios: ReadonlyArray<
         assert.strictEqual(error._tag, "JobExists")
       })
   ],
-  ["suspend", "state", [], ({ control }) => control.suspend()],
-  ["suspend_ttl", "state", [], ({ control }) => control.suspend({ duration: "30 seconds" })],
+  ["suspend", "state", ["ownJournal"], ({ control }) => control.suspend()],
+  ["suspend_ttl", "state", ["ownJournal"], ({ control }) => control.suspend({ duration: "30 seconds" })],
   [
     "suspended_worker",
     "suspended",
