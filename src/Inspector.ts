@@ -1,6 +1,6 @@
 /**
- * Looking at a whole deployment: queues and who leads them, workers, schedulers. It only reads, in calls that never
- * hold up Redis for long however much there is.
+ * Looking at a whole deployment: queues and who leads them, workers, schedulers; and at the life of one job. It only
+ * reads, in calls that never hold up Redis for long however much there is.
  *
  * @since 0.1.0
  */
@@ -12,8 +12,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Facts from "./inspector/facts.js"
 import { readHashes } from "./inspector/hashes.js"
 import { type RawQueue, readQueues } from "./inspector/queues.js"
+import * as Tell from "./inspector/story.js"
+import type { Status } from "./JobRecord.js"
 import * as Redis from "./Redis.js"
 import * as Date from "./wire/date.js"
 import type { WireError } from "./wire/error.js"
@@ -109,6 +112,68 @@ export interface SchedulerInfo {
 }
 
 /**
+ * Why something in the life of a job took its time. Kinds may be added.
+ *
+ * - `"scheduled"`, `"back-off"`, `"repeat"`, `"dependency"`: it was meant to: it was not due, paused before its next try or
+ *   its next repetition, or waited for other jobs.
+ * - `"past"`: it was scheduled for a time that had passed.
+ * - `"tick"`: a scheduler looks once a second for what nothing tells it of.
+ * - `"no-leader"`, `"takeover"`: no scheduler led its queue, since the last one had stopped or had crashed.
+ * - `"paused"`, `"suspended"`: its queue, or the whole fleet.
+ * - `"no-worker"`, `"busy"`, `"backlog"`: no worker was there, the workers ran other jobs, others were queued before it.
+ * - `"requeue"`: somebody queued it again.
+ * - `"clock"`: the clocks of two hosts differ.
+ * - `"unknown"`: what would tell it is not kept. It is never guessed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reason {
+  readonly kind: Tell.ReasonKind
+  readonly message: string
+}
+
+/**
+ * A moment in the life of a job.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Moment {
+  readonly what: Tell.MomentKind
+  /** None where it is not kept. */
+  readonly at: Option.Option<DateTime.Utc>
+  /** Since the moment before; none where one of the two is not kept. */
+  readonly after: Option.Option<Duration.Duration>
+  /** The scheduler that promoted it, or the worker that ran it. */
+  readonly by: Option.Option<string>
+  /** What happened, in words. */
+  readonly detail: string
+  /** Why it came that long after the moment before; none where that is a matter of course. */
+  readonly reasons: ReadonlyArray<Reason>
+}
+
+/**
+ * The life of one job, as far as Redis still tells.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Story {
+  readonly id: string
+  /** None when the job is gone: then only the runs are known that left a trace. */
+  readonly status: Option.Option<Status>
+  readonly queue: Option.Option<string>
+  readonly description: Option.Option<string>
+  /** Who leads its queue now. */
+  readonly leader: Option.Option<string>
+  /** In the order in which they came. */
+  readonly moments: ReadonlyArray<Moment>
+  /** What it waits for now. */
+  readonly waitsFor: ReadonlyArray<Reason>
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -128,6 +193,12 @@ export interface InspectorService {
   readonly schedulers: (
     queues?: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<SchedulerInfo>, Redis.RedisError | WireError>
+  /**
+   * The life of a job with its times: when it was created, due, promoted and by whom, run and by which worker, how each run
+   * ended, and why there is time in between. None when neither the job nor a run of it is kept. What is told is what the
+   * job, its results, the jobs around it and the journals of who led and what was paused still hold.
+   */
+  readonly explain: (jobId: string) => Effect.Effect<Option.Option<Story>, Redis.RedisError | WireError>
 }
 
 /**
@@ -195,6 +266,33 @@ const toWorkerInfo = (record: WorkerHash.WorkerRecord): WorkerInfo => ({
   version: Option.fromNullable(record.version)
 })
 
+const toStory = (facts: Facts.Facts): Option.Option<Story> => {
+  const { id, job, leader, runs } = facts
+  if (job === undefined && runs.length === 0) return Option.none()
+  const { moments, waitsFor } = Tell.tell(facts)
+  return Option.some({
+    id,
+    status: Option.fromNullable(job?.status),
+    queue: Option.fromNullable(job?.origin),
+    description: Option.fromNullable(job?.description),
+    leader: Option.fromNullable(leader),
+    moments: moments.map((one, index): Moment => {
+      const before = moments[index - 1]?.at
+      return {
+        what: one.what,
+        at: instant(one.at),
+        after: one.at === undefined || before === undefined
+          ? Option.none()
+          : Option.some(Duration.millis(Math.max(0, one.at - before))),
+        by: Option.fromNullable(one.by),
+        detail: one.detail,
+        reasons: one.reasons
+      }
+    }),
+    waitsFor
+  })
+}
+
 /** In parts that one call can carry. */
 const inParts = <A, B, E>(
   all: ReadonlyArray<A>,
@@ -213,6 +311,7 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
   const redis = yield* Redis.Redis
   const readSome = redis.eval(readQueues)
   const readMany = redis.eval(readHashes)
+  const factsOf = Facts.make(redis)
 
   const names = Effect.map(
     redis.send<ReadonlyArray<string>>("SMEMBERS", keys.queues),
@@ -299,7 +398,8 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
       return toLeader(name ?? "", leaseMillis, now)
     }),
     workers,
-    schedulers
+    schedulers,
+    explain: (jobId) => Effect.map(factsOf(jobId), toStory)
   }
 })
 

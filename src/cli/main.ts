@@ -49,6 +49,11 @@ const dispatch = (invocation: Invocation, stop: Signals.Stop, loadHost: LoadHost
         Effect.promise(() => import("./verbs/doctor.js")),
         ({ run }) => run(invocation.options, invocation.args)
       )
+    case "explain":
+      return Effect.flatMap(
+        Effect.promise(() => import("./verbs/explain.js")),
+        ({ run }) => run(invocation.options, invocation.args)
+      )
     case "jobShow":
       return Effect.flatMap(
         Effect.promise(() => import("./verbs/job.js")),

@@ -415,6 +415,18 @@ export const verbs = {
     ],
     examples: ["effect-rq doctor", "effect-rq doctor mail --fix", "effect-rq doctor --sample 100000 --json"]
   }),
+  explain: verb({
+    words: ["explain"],
+    summary: "Tell the life of a job, and why it took its time",
+    synopsis: "ID",
+    args: { least: 1, most: 1, missing: "which job? Give its id: effect-rq explain ID" },
+    options: { url, json },
+    details: [
+      "When it was created, due, promoted and by which scheduler, run and by which worker, and how each run ended; below each "
+      + "moment why it came no sooner, as far as that is kept. What is not kept is said to be unknown."
+    ],
+    examples: ["effect-rq explain 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11"]
+  }),
   jobShow: verb({
     words: ["job", "show"],
     summary: "Show one job",

@@ -75,3 +75,46 @@ looked at 2 jobs in 1 queue: 2 errors, 0 warnings, 0 for information
     assert.match(stderr, /^effect-rq: --sample: expected a whole number from 1 .*\nusage: effect-rq doctor/)
   })
 })
+
+describe("explain", { timeout: 60_000 }, () => {
+  it("tells the life of a job in a table and as JSON, and of one that is gone that it is", async () => {
+    await cli.run(["enqueue", "app.greet", "name=Ada", "--job-id", "ada", "-q", "ex", "--schedule-in", "50ms"])
+    const worker = cli.spawn(["worker", "ex", "--jobs", "jobs.js", "--name", "w-ex", "--with-scheduler"])
+    await worker.until(/job ada finished|job ada succeeded|job ada started/)
+    await cli.run(["job", "wait", "ada", "--timeout", "30s"])
+    worker.kill("SIGTERM")
+    const done = await worker.done
+    assert.strictEqual(done.code, 0)
+    const scheduler = /leads queue ex .*scheduler=(\d+)/.exec(done.stderr)?.[1]
+
+    const { code, stdout } = await cli.run(["explain", "ada"])
+    assert.strictEqual(code, 0)
+    const rows = stdout.split("\n")
+    assert.match(rows[0]!, /^ada is finished in ex: app\.greet\(name='Ada'\)$/)
+    assert.match(rows[2]!, /^TIME +AFTER +BY +WHAT$/)
+    assert.match(rows[3]!, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* \+00:00 +created$/)
+    assert.isTrue(rows.some((row) => row.includes(`${scheduler}`) && / promoted into ex, \d/.test(row)), stdout)
+    assert.isTrue(
+      rows.some((row) => /^ {4}why: no scheduler is known to have led ex until \d+ was elected/.test(row)),
+      stdout
+    )
+
+    const story = await cli.json(["explain", "ada"])
+    assert.deepInclude(story, { id: "ada", status: "finished", queue: "ex", leader: null, waitsFor: [] })
+    assert.deepStrictEqual(
+      story.moments.map(({ by, what }: { readonly by: string | null; readonly what: string }) => [what, by]),
+      [["created", null], ["due", null], ["promoted", scheduler], ["started", "w-ex"], ["succeeded", "w-ex"]]
+    )
+    assert.match(story.moments[0].at, /^\d{4}-.*Z$/)
+    assert.isNull(story.moments[0].afterMillis)
+    assert.isNumber(story.moments[2].afterMillis)
+    assert.deepInclude(story.moments[2].reasons[0], { kind: "no-leader" })
+
+    const gone = await cli.run(["explain", "nobody"])
+    assert.deepStrictEqual([gone.code, gone.stdout, gone.stderr], [
+      1,
+      "",
+      "effect-rq: there is no job nobody, and nothing is kept of its runs\n"
+    ])
+  })
+})
