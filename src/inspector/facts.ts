@@ -52,6 +52,8 @@ export interface Facts {
   readonly ahead: number | undefined
   /** The workers that listen on its queue. */
   readonly workers: ReadonlyArray<{ readonly name: string; readonly born: number | undefined }>
+  /** Those that ran it and are still known, also when they have said farewell. */
+  readonly births: ReadonlyMap<string, number>
   readonly parents: ReadonlyArray<Parent>
   /** Jobs of its queue that are kept and may have been run while it waited. */
   readonly neighbours: ReadonlyArray<Neighbour>
@@ -155,6 +157,16 @@ export const make = (redis: Redis.RedisService) => {
       })
     })
 
+  const readBirths = (names: ReadonlyArray<string>) =>
+    Effect.map(
+      names.length === 0 ? Effect.succeed([]) : hashes(names.map(keys.worker)),
+      (rows) =>
+        new Map(rows.flatMap((row, index): ReadonlyArray<readonly [string, number]> => {
+          const record = WorkerHash.decode(names[index]!, row) // one row for each name
+          return Either.isRight(record) && record.right.birth !== undefined ? [[names[index]!, record.right.birth]] : []
+        }))
+    )
+
   const readParent = (id: string) =>
     redis.send<readonly [string | null, string | null]>("HMGET", keys.job(id), "status", "ended_at").pipe(
       orElse<readonly [string | null, string | null]>([null, null]),
@@ -171,6 +183,7 @@ export const make = (redis: Redis.RedisService) => {
       const job = hash.length === 0 ? undefined : yield* JobHash.decode(id, hash)
       const runs = yield* readRuns(id)
       const queue = job?.origin ?? ""
+      const ranBy = new Set([...runs.map(({ workerName }) => workerName), job?.workerName])
       const [due, leader, isPaused, isSuspended, ahead] = yield* Effect.all([
         redis.send<string | null>("ZSCORE", keys.scheduled(queue), id).pipe(orElse<string | null>(null)),
         redis.send<string | null>("GET", keys.schedulerLock(queue)).pipe(orElse<string | null>(null)),
@@ -190,6 +203,7 @@ export const make = (redis: Redis.RedisService) => {
         isSuspended: isSuspended === 1,
         ahead: ahead ?? undefined,
         workers: yield* readWorkers(queue),
+        births: yield* readBirths([...ranBy].flatMap((name) => name ?? [])),
         parents: yield* Effect.forEach(job?.dependencyIds ?? [], readParent),
         neighbours: (yield* neighboursOf(queue)).filter((one) => one.id !== id),
         now: yield* Clock.currentTimeMillis

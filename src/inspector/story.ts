@@ -239,7 +239,7 @@ export const tell = (facts: Facts): Story => {
         `all workers were suspended from ${iso(interval.from)}${interval.to >= now ? "" : ` to ${iso(interval.to)}`}`
       ))
     }
-    const born = facts.workers.find(({ name }) => name === worker)?.born
+    const born = facts.births.get(worker ?? "")
     if (born !== undefined && born > from) {
       const all = facts.workers.every((one) => one.born !== undefined && one.born > from)
       reasons.push(reason(

@@ -63,4 +63,36 @@ describe("the doctor", () => {
       yield* Deferred.succeed(stop, undefined)
       assert.isAbove(yield* redis.send<number>("DBSIZE"), 0)
     }).pipe(Effect.scoped, Effect.provide(Live), Effect.timeout("18 seconds")))
+
+  it.live("knows its own keys behind a prefix", () =>
+    Effect.gen(function*() {
+      const { url } = yield* RedisServer.start()
+      const bare = yield* RedisLive.make({ url })
+      const redis = yield* RedisLive.make({ url, keyPrefix: "{app}:" })
+      const doctor = yield* Effect.provideService(Doctor.make, Redis.Redis, redis)
+      const old = "2026-01-01T00:00:00.000000Z"
+      yield* redis.send("SADD", "rq:queues", "rq:queue:q")
+      for (const id of ["lost", "twice", "handed"]) {
+        yield* redis.send("HSET", `rq:job:${id}`, "data", "[]", "origin", "q", "status", "queued", "enqueued_at", old)
+      }
+      yield* redis.send("RPUSH", "rq:queue:q", "twice")
+      yield* redis.send("ZADD", "rq:failed:q", -1, "twice")
+      yield* redis.send("RPUSH", "rq:effect:handover:q:w", "handed")
+      yield* redis.send("SADD", "rq:workers:q", "rq:worker:w")
+      yield* bare.send("HSET", "rq:job:somebody-elses", "status", "queued", "data", "[]", "origin", "q")
+      const report = yield* doctor.examine({ pause: 0 })
+      const mended = yield* doctor.mend(report.findings)
+      assert.deepStrictEqual(mended.map(({ finding, left }) => [finding.code, finding.key._tag, left._tag]).sort(), [
+        ["dead-worker", "Some", "None"],
+        ["lost-job", "None", "None"],
+        ["stray-entry", "Some", "None"],
+        ["stray-handover", "Some", "None"]
+      ])
+      assert.sameMembers([...(yield* redis.send<ReadonlyArray<string>>("LRANGE", "rq:queue:q", 0, -1))], [
+        "lost",
+        "twice",
+        "handed"
+      ])
+      assert.deepStrictEqual(yield* redis.send("EXISTS", "rq:failed:q", "rq:workers:q"), 0)
+    }).pipe(Effect.scoped))
 })
