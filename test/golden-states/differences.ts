@@ -316,7 +316,8 @@ export const deliberate = {
     why: "who led and what was suspended when, so that it can be told why a job was late: keys that RQ passes over",
     path: /^rq:effect:journal(:default|:low)?( type| ttl)?$/,
     rq: undefined,
-    ours: /^(list|2592000 s|[\d.]+ (resigned s-1 [\d.]+ )?(elected 15000 (<id \d>|s-1)|suspended( [\d.]+)?))$/
+    ours:
+      /^(list|259(2000|1999) s|([\d.]+ resumed )?[\d.]+ (resigned s-1 [\d.]+ )?(elected 15000 (<id \d>|s-1)|suspended( [\d.]+)?))$/
   },
   ownWorkerKeys: {
     why: "which workers wait in lists of their own, and who looks after the queue: keys that RQ passes over",

@@ -493,19 +493,19 @@ const scenarios: ReadonlyArray<
   [
     "suspended_worker",
     "suspended",
-    [...always, ...ranAndLeft, "shortMemory", "ownWorkerKeys", "suspendedTakesNone"],
+    [...always, ...ranAndLeft, "shortMemory", "ownWorkerKeys", "ownJournal", "suspendedTakesNone"],
     (stage) => suspended(stage, "suspended")
   ],
   [
     "suspended_worker",
     "resumed",
-    [...ran, "shortMemory", "ownWorkerKeys", "voidLeavesNoResult", "secondLater"],
+    [...ran, "shortMemory", "ownWorkerKeys", "ownJournal", "voidLeavesNoResult", "secondLater"],
     (stage) => suspended(stage, "resumed")
   ],
   [
     "suspended_worker",
     "state",
-    [...ran, "voidLeavesNoResult", "secondLater"],
+    [...ran, "voidLeavesNoResult", "secondLater", "ownJournal"],
     (stage) => suspended(stage, "stopped")
   ],
   [

@@ -2,7 +2,7 @@
  * The life of a job as it is told, and each reason for the time that it took.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Control, Inspector, Queue, Redis } from "effect-rq"
+import { Control, Inspector, type Queue, Redis } from "effect-rq"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
