@@ -262,6 +262,9 @@ export interface QueueService {
   /**
    * Queues a job to be run as soon as a worker is free.
    *
+   * Jobs that are handed over at the same time, one by one or scheduled, leave together in one call, in their order. Each
+   * caller has its own outcome, and an interruption takes back only its own job, while it was not sent.
+   *
    * Fails with `InvalidJobError` when the payload or an option can't be accepted, before anything is sent.
    */
   readonly enqueue: <J extends Job.Any>(

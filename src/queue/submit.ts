@@ -12,6 +12,7 @@ import { type NewScheduledJob, schedule as scheduleScript } from "../lifecycle/s
 import type { JobRef } from "../Queue.js"
 import type * as Redis from "../Redis.js"
 import { JobExists } from "./errors.js"
+import * as Gather from "./gather.js"
 import type { Prepared } from "./prepare.js"
 
 /** How many jobs one call carries: it blocks Redis for a few milliseconds. */
@@ -44,7 +45,7 @@ export const make = (redis: Redis.RedisService): Submit => {
   const schedule = redis.eval(scheduleScript)
   const admit = redis.eval(admitScript)
 
-  const one = (prepared: Prepared): Submitted => {
+  const alone = (prepared: Prepared): Submitted => {
     switch (prepared.new._tag) {
       case "Enqueue":
         return Effect.map(enqueue([prepared.new.job]), ([added]) => toRef(prepared, added ? "enqueued" : "exists"))
@@ -98,7 +99,7 @@ export const make = (redis: Redis.RedisService): Submit => {
   }
 
   return {
-    one,
+    one: Gather.make({ alone, together: chunk }),
     many: Effect.fnUntraced(function*(all) {
       const others = yield* inOrder(all.filter((job) => job.new._tag === "Admit"))
       const simple = others.length === 0 ? all : all.filter((job) => job.new._tag !== "Admit")
@@ -108,7 +109,7 @@ export const make = (redis: Redis.RedisService): Submit => {
       const made = (yield* Effect.forEach(slices, chunk, { concurrency: callsInFlight })).flat()
       if (others.length === 0) return made
       const refs = new Map(made.map((ref, index) => [simple[index]!, ref])) // one for each
-      for (const job of others) refs.set(job, yield* one(job))
+      for (const job of others) refs.set(job, yield* alone(job))
       return all.map((job) => refs.get(job)!) // each was made above
     })
   }
