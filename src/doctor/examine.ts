@@ -68,40 +68,57 @@ export const make = (redis: Redis.RedisService) => {
       (lives) => names.map((name, index) => ({ name, lives: lives[index] === true }))
     )
 
-  /** Every id of the list, when it is not too long. */
+  /** How often each id is in the list, read in parts; while it is in motion an id may be missed or seen twice. */
   const readList = (queue: string) =>
     Effect.gen(function*() {
-      const ids = new Set<string>()
+      const ids = new Map<string, number>()
       for (let at = 0; at < longest; at += 1000) {
         const some = yield* redis.send<ReadonlyArray<string>>("LRANGE", keys.queue(queue), at, at + 999)
-        for (const id of some) ids.add(id)
+        for (const id of some) ids.set(id, (ids.get(id) ?? 0) + 1)
         if (some.length < 1000) break
       }
       return ids
-    }).pipe(orWhenWrongType<ReadonlySet<string>>(new Set()))
+    }).pipe(orWhenWrongType<ReadonlyMap<string, number>>(new Map()))
 
-  /** Jobs that stand in the middle of a long list were not found in passing. */
+  /** The lists that are too long to be looked through for each job, and not too long to be read once. */
+  const readLists = (queues: ReadonlyArray<QueueView>) =>
+    Effect.gen(function*() {
+      const lists = new Map<string, ReadonlyMap<string, number>>()
+      let left = 2 * longest
+      for (const { name, queued } of queues) {
+        if (queued <= 2 * shallow || queued > Math.min(longest, left)) continue
+        left -= queued
+        lists.set(name, yield* readList(name))
+      }
+      return lists
+    })
+
+  /**
+   * Jobs that stand in the middle of a long list were not found in passing; nor was it seen that one stands there twice.
+   */
   const lookHarder = (jobs: ReadonlyArray<JobView>, hints: ReadonlyArray<Hint>, queues: ReadonlyArray<QueueView>) =>
     Effect.gen(function*() {
-      const lists = new Map<string, ReadonlySet<string>>()
-      const out = [...jobs]
-      let tried = 0
+      const lists = yield* readLists(queues)
+      const out = new Map(jobs.map((job) => [job.id, job]))
+      const toFind = new Map<string, Hint>()
       for (const [index, job] of jobs.entries()) {
         if (!isUnverified(job)) continue
         const queue = job.origin ?? ""
-        const length = queues.find(({ name }) => name === queue)?.queued ?? 0
-        if (job.status === "queued" && length <= longest) {
-          const list = lists.get(queue) ?? (yield* readList(queue))
-          lists.set(queue, list)
-          if (list.has(job.id)) {
-            const place = { kind: "queue", queue, key: keys.queue(queue), at: undefined, execution: undefined } as const
-            out[index] = { ...job, complete: true, places: [place] }
-            continue
-          }
+        if (job.status === "queued" && lists.get(queue)?.has(job.id) === true) {
+          const place = { kind: "queue", queue, key: keys.queue(queue), at: undefined, execution: undefined } as const
+          out.set(job.id, { ...job, complete: true, places: [place] })
+        } else {
+          toFind.set(job.id, hints[index]!) // one view for each hint
         }
-        if (tried++ < mostDeep) out[index] = (yield* lookAt([hints[index]!], deep))[0]! // one row for each hint
       }
-      return out
+      for (const [queue, list] of lists) {
+        for (const [id, times] of list) {
+          if (times > 1) toFind.set(id, { id, queues: [queue], executions: [] })
+        }
+      }
+      const found = yield* lookAt([...toFind.values()].slice(0, mostDeep), deep)
+      for (const job of found) out.set(job.id, job)
+      return [...out.values()]
     })
 
   /** Jobs in lists of workers that maintenance does not know of: only who comes across the key sees these. */

@@ -120,4 +120,13 @@ export const examineServer = (redis: Redis.RedisService): Effect.Effect<Readonly
   Effect.gen(function*() {
     const info = yield* redis.send<string>("INFO")
     return [...checkServer(info), ...(yield* checkClock(redis))]
-  })
+  }).pipe(
+    // An ACL may forbid to ask.
+    Effect.catchIf(({ reason }) => reason === "reply", (error) =>
+      Effect.succeed([violation({
+        code: "server-silent",
+        severity: "info",
+        message: `Redis does not tell of its settings and its clock: ${error.message}`,
+        remedy: "allow INFO and TIME to whoever runs the doctor"
+      })]))
+  )

@@ -60,6 +60,8 @@ export type Code =
   | "server-persistence"
   | "server-replica"
   | "server-version"
+  /** It may not be asked. */
+  | "server-silent"
   | "clock-skew"
 
 /** What can be mended without a doubt: one atomic script, that looks again before it does it. */
