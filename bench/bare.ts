@@ -1,6 +1,6 @@
 /**
  * What the machine allows: the same work by plain ioredis and the fewest calls of Lua that could do it, without types,
- * options, guarantees, or anybody to tell. It shows where the limit is that no library of this kind can pass.
+ * options, guarantees, or anybody to tell. It shows where the limit is of what can be built with these.
  */
 import { Redis as Connection } from "ioredis"
 import { randomUUID } from "node:crypto"

@@ -61,7 +61,7 @@ const judge = (measured: Measured, { atLeast, atMost, metric, peer }: Bar): Verd
   }
 }
 
-const names: Record<Side, string> = { ours: "effect-rq", bullmq: "BullMQ", rq: "RQ", bare: "limit" }
+const names: Record<Side, string> = { ours: "effect-rq", bullmq: "BullMQ", rq: "RQ", bare: "bare" }
 
 export const number = (value: number): string =>
   Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)))
@@ -122,7 +122,7 @@ export const table = (lines: ReadonlyArray<ReadonlyArray<string>>): string => {
   return [head, `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...body].join("\n")
 }
 
-const head = ["unit", "effect-rq", "BullMQ", "RQ", "ratio", "limit", "bar"]
+const head = ["unit", "effect-rq", "BullMQ", "RQ", "ratio", "bare", "bar"]
 
 const nameOf = ({ metric, row }: Result): string => metric === "rate" ? row : `${row} ${metric}`
 

@@ -77,7 +77,8 @@ export const sizesOf = (
   large: boolean
 ): ReadonlyArray<number> => [1000, 10_000, 100_000, 1_000_000, ...large ? [1e7] : []]
 
-const effectMemory = "the runtime of Effect, its Schema and ioredis take what the limit says before anything is done"
+const effectMemory =
+  "the runtime of Effect, its Schema and ioredis take what the row of the idle worker says under `bare`, before anything is done"
 
 /** Without a number of jobs each row has its own. */
 export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): ReadonlyArray<Row> => {

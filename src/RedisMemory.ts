@@ -15,6 +15,7 @@
  * - SCAN keeps to its promise but not to a server's order; HSCAN, SSCAN and ZSCAN answer with everything at once.
  * - A command that isn't known fails with a `RedisError` of code `ERR` that names it. There are no transactions, no
  *   consumer groups, no patterns for channels, no databases beside 0, and none of `struct` and `cmsgpack` in Lua.
+ * - What DUMP gives is a form of its own: RESTORE takes nothing that a server has dumped.
  * - Nothing is stored on a disk: a store lives as long as something refers to it.
  *
  * @since 0.1.0
