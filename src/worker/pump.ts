@@ -69,7 +69,10 @@ export const make = (
   ): Effect.Effect<void> => {
     for (const one of handingIn) state.ours.delete(one.execution)
     if (state.handovers === handoversBefore) {
-      if (want > 0) state.hungry = more
+      if (want > 0) {
+        state.hungry = more
+        state.plenty = more
+      }
       if (withHandovers) state.handedOver = false
     }
     if (held) ahead.onHeld()
@@ -206,7 +209,9 @@ export const make = (
     const looks = state.hungry || state.handedOver
     // With a call that is made anyway it looks again: for what comes before that which lies ready, or holds it back.
     const looksAgain = state.fetched.length > 0 && state.ended.length > 0
-    const wants = (looks || looksAgain) && room > 0 && !state.stopping && !state.suspended && !state.unsure
+    // Until a call has left something behind, a second one beside it would find nothing.
+    const wants = (looks || looksAgain) && (state.plenty || state.reserved === 0) && room > 0 && !state.stopping &&
+      !state.suspended && !state.unsure
     const want = wants ? Math.min(callSize, room, share(concurrency + depth)) : 0
     const givesBack = state.handedOver && !state.stopping && (room <= 0 || state.suspended) && state.reserved === 0
     if (want > 0 || state.ended.length > 0 || givesBack) return call(want)

@@ -77,6 +77,8 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     underWay: 0,
     /** Whether a queue may hold something to claim. */
     hungry: true,
+    /** Whether the last call that claimed has left something behind. */
+    plenty: false,
     /** Whether our handover lists may hold something; an earlier worker of this name may have left it there. */
     handedOver: true,
     /** Counts what was handed over, so that a call notices what came while it was under way. */

@@ -117,7 +117,7 @@ suite("claim: queued -> started", (it) => {
       yield* redis.send("LPUSH", keys.queue("default"), "gone")
       yield* redis.send("RPUSH", keys.queue("default"), "a", "c")
       yield* putJob(redis, "c")
-      const result = yield* turn(redis, { want: 3 })
+      const result = yield* turn(redis, { want: 8 })
       assert.deepStrictEqual(ids(result), ["a", "b", "c"])
       assert.deepStrictEqual(yield* waiting(redis), [])
       assert.strictEqual(yield* status(redis, "canceled"), "canceled")
