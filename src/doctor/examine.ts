@@ -20,10 +20,10 @@ import { examineServer } from "./server.js"
 const callSize = 50
 
 /** How many ids that were not found in passing are looked for one by one. */
-const mostDeep = 500
+const mostDeep = 100
 
-/** A list of more than this is not read as a whole, in ids. */
-const longest = 100_000
+/** A list of more ids than this is neither read as a whole nor searched. */
+const longest = 2 * deep
 
 export interface Examined {
   readonly violations: ReadonlyArray<Violation>
@@ -99,6 +99,7 @@ export const make = (redis: Redis.RedisService) => {
   const lookHarder = (jobs: ReadonlyArray<JobView>, hints: ReadonlyArray<Hint>, queues: ReadonlyArray<QueueView>) =>
     Effect.gen(function*() {
       const lists = yield* readLists(queues)
+      const lengths = new Map(queues.map(({ name, queued }) => [name, queued]))
       const out = new Map(jobs.map((job) => [job.id, job]))
       const toFind = new Map<string, Hint>()
       for (const [index, job] of jobs.entries()) {
@@ -107,7 +108,7 @@ export const make = (redis: Redis.RedisService) => {
         if (job.status === "queued" && lists.get(queue)?.has(job.id) === true) {
           const place = { kind: "queue", queue, key: keys.queue(queue), at: undefined, execution: undefined } as const
           out.set(job.id, { ...job, complete: true, places: [place] })
-        } else {
+        } else if (job.status !== "queued" || (lengths.get(queue) ?? 0) <= longest) {
           toFind.set(job.id, hints[index]!) // one view for each hint
         }
       }

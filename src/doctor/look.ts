@@ -18,7 +18,7 @@ export interface Hint {
 }
 
 /** How far lists and registries are searched: in passing, and when something seems to be wrong. */
-export const shallow = 500
+export const shallow = 200
 export const deep = 100_000
 
 type PlaceRow = readonly [kind: PlaceKind, queue: string, score: string, detail: string]
