@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
+import * as DefaultServices from "effect/DefaultServices"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -402,9 +404,10 @@ export class Queue extends Context.Tag("effect-rq/Queue")<Queue, QueueService>()
 const withOutside = <A, E, R>(
   f: (now: number, ids: Ids.IdsService) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
-  Effect.contextWithEffect((context: Context.Context<R>) =>
-    Effect.clockWith((clock) => f(clock.unsafeCurrentTimeMillis(), Context.get(context, Ids.Ids)))
-  )
+  Effect.withFiberRuntime((fiber) => {
+    const clock = Context.get(fiber.getFiberRef(DefaultServices.currentServices), Clock.Clock)
+    return f(clock.unsafeCurrentTimeMillis(), Context.get(fiber.currentContext, Ids.Ids))
+  })
 
 /** How many jobs are prepared before other fibers have their turn. */
 const sliceSize = 500
@@ -441,7 +444,12 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
     payload: unknown,
     options: EnqueueOptions = {}
   ): Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError, Job.PayloadContext<J>> =>
-    withOutside((now, ids) => Effect.flatMap(prepare({ job, payload, options, due }, now, ids), submit.one))
+    withOutside((now, ids) => {
+      const prepared = prepare({ job, payload, options, due }, now, ids)
+      return Either.isEither(prepared) && Either.isRight(prepared)
+        ? submit.one(prepared.right)
+        : Effect.flatMap(prepared, submit.one)
+    })
 
   const fetch = (jobId: string) => Effect.flatMap(read([jobId]), ([raw]) => fromRaw(jobId, raw!)) // one row for each id
 

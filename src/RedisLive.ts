@@ -38,6 +38,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type * as Tls from "node:tls"
+import { withWaiter } from "./internal/waiter.js"
 import { Call, Client } from "./redis-live/client.js"
 import * as Dedicated from "./redis-live/dedicated.js"
 import * as Monitor from "./redis-live/monitor.js"
@@ -134,22 +135,23 @@ export const make = (options: Options = {}): Effect.Effect<RedisService, ConfigE
       args: ReadonlyArray<Redis.Arg>,
       bytes: boolean
     ): Effect.Effect<A, Redis.RedisError> =>
-      Effect.async((resume) => {
-        const name = command.toUpperCase()
-        const call = new Call(main, name, args, bytes, undefined, resume)
-        if (notShared.has(name)) {
-          return call.fail(
-            new Redis.RedisError({
-              reason: "reply",
-              command: name,
-              code: "ERR",
-              message: `${name} changes the state of a connection that others share`
-            })
-          )
-        }
-        main.start(call)
-        return Effect.sync(() => call.cancel())
-      })
+      withWaiter((waiter) =>
+        Effect.async((resume) => {
+          const name = command.toUpperCase()
+          const call = new Call(main, name, args, bytes, undefined, resume, waiter)
+          if (notShared.has(name)) {
+            return call.fail(
+              new Redis.RedisError({
+                reason: "reply",
+                command: name,
+                code: "ERR",
+                message: `${name} changes the state of a connection that others share`
+              })
+            )
+          }
+          main.start(call)
+        })
+      )
     return Redis.make({
       send: (command, ...args) => call(command, args, false),
       sendBytes: (command, ...args) => call(command, args, true),

@@ -11,7 +11,7 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import { hasLeft, type Waiter, withWaiter } from "../internal/waiter.js"
 import type { JobRef } from "../Queue.js"
 import type * as Redis from "../Redis.js"
 import type { Prepared } from "./prepare.js"
@@ -35,22 +35,22 @@ interface Sending<E> {
 
 type Resume<E> = (outcome: Effect.Effect<JobRef, E>) => void
 
-interface Waiting<E> {
+interface Caller<E> {
   readonly prepared: Prepared
-  /** Undefined once nobody waits any more, and before the caller that sends waits itself. */
+  readonly waiter: Waiter
+  /** Undefined before the caller that sends waits itself. */
   resume: Resume<E> | undefined
   outcome: Effect.Effect<JobRef, E> | undefined
-  isGone: boolean
 }
 
 export const make = <E>(
   { alone, together }: Sending<E | Redis.RedisError>
 ): (prepared: Prepared) => Effect.Effect<JobRef, E | Redis.RedisError> => {
-  type Caller = Waiting<E | Redis.RedisError>
+  type Own = Caller<E | Redis.RedisError>
   type Outcome = Effect.Effect<JobRef, E | Redis.RedisError>
 
   /** Those whose jobs were not sent yet, from `head` on. */
-  let waiting: Array<Caller> = []
+  let waiting: Array<Own> = []
   let head = 0
   let inFlight = 0
   /** Calls whose fibers have not begun yet: what is sent now would overtake them. */
@@ -62,34 +62,28 @@ export const make = <E>(
 
   const isEmpty = (): boolean => head === waiting.length
 
-  const enter = (prepared: Prepared, resume?: Resume<E | Redis.RedisError>): Caller => {
-    const caller: Caller = { prepared, resume, outcome: undefined, isGone: false }
+  const enter = (prepared: Prepared, waiter: Waiter, resume?: Resume<E | Redis.RedisError>): Own => {
+    const caller: Own = { prepared, waiter, resume, outcome: undefined }
     waiting.push(caller)
     return caller
   }
 
-  const leave = (caller: Caller) =>
-    Effect.sync(() => {
-      caller.isGone = true
-      caller.resume = undefined
-    })
-
-  const tell = (caller: Caller, outcome: Outcome): void => {
+  const tell = (caller: Own, outcome: Outcome): void => {
     if (caller.resume === undefined) caller.outcome = outcome
     else caller.resume(outcome)
   }
 
   /** The next jobs that may go at the same time; of one that asks more than to be added only that one. */
-  const take = (): ReadonlyArray<ReadonlyArray<Caller>> => {
+  const take = (): ReadonlyArray<ReadonlyArray<Own>> => {
     const count = waiting.length - head
     const limit = inFlight === 0 && count > halved && count <= 2 * most.jobs ? Math.ceil(count / 2) : most.jobs
-    const queued: Array<Caller> = []
-    const scheduled: Array<Caller> = []
-    const ids = new Map<string, Array<Caller>>()
+    const queued: Array<Own> = []
+    const scheduled: Array<Own> = []
+    const ids = new Map<string, Array<Own>>()
     let size = 0
     for (; head < waiting.length; head++) {
       const caller = waiting[head]!
-      if (caller.isGone) continue
+      if (hasLeft(caller.waiter)) continue
       const { id, new: job } = caller.prepared
       if (job._tag === "Admit") {
         if (ids.size > 0) break
@@ -112,7 +106,7 @@ export const make = <E>(
     return [queued, scheduled].filter((calls) => calls.length > 0)
   }
 
-  const tellAll = (callers: ReadonlyArray<Caller>): Effect.Effect<void> =>
+  const tellAll = (callers: ReadonlyArray<Own>): Effect.Effect<void> =>
     Effect.matchCauseEffect(together(callers.map((caller) => caller.prepared)), {
       onSuccess: (refs) =>
         Effect.sync(() => callers.forEach((caller, index) => tell(caller, Effect.succeed(refs[index]!)))), // one for each
@@ -125,7 +119,7 @@ export const make = <E>(
       }
     })
 
-  const fly = (callers: ReadonlyArray<Caller>): Effect.Effect<void> =>
+  const fly = (callers: ReadonlyArray<Own>): Effect.Effect<void> =>
     Effect.suspend(() => {
       starting--
       const [first] = callers
@@ -164,11 +158,14 @@ export const make = <E>(
     })
   })
 
-  const follow = (prepared: Prepared): Outcome => Effect.async((resume) => leave(enter(prepared, resume)))
+  const follow = (prepared: Prepared, waiter: Waiter): Outcome =>
+    Effect.async((resume) => {
+      enter(prepared, waiter, resume)
+    })
 
-  const lead = (prepared: Prepared): Outcome =>
+  const lead = (prepared: Prepared, waiter: Waiter): Outcome =>
     Effect.uninterruptibleMask((restore) => {
-      const caller = enter(prepared)
+      const caller = enter(prepared, waiter)
       isLed = true
       return Effect.flatMap(Effect.yieldNow(), () => {
         isLed = false
@@ -178,25 +175,21 @@ export const make = <E>(
           inFlight++
           return Effect.flatMap(Effect.exit(restore(alone(prepared))), (exit) => Effect.zipRight(land(), exit))
         }
-        return Effect.flatMap(Effect.exit(restore(Effect.void)), (interrupted) => {
-          if (Exit.isFailure(interrupted)) caller.isGone = true
-          return Effect.zipRight(send(callsInFlight), restore(attend(caller)))
-        })
+        return Effect.zipRight(send(callsInFlight), restore(attend(caller)))
       })
     })
 
-  const attend = (caller: Caller): Outcome =>
+  const attend = (caller: Own): Outcome =>
     Effect.async((resume) => {
-      if (caller.outcome !== undefined) return resume(caller.outcome)
-      caller.resume = resume
-      return leave(caller)
+      if (caller.outcome === undefined) caller.resume = resume
+      else resume(caller.outcome)
     })
 
-  return (prepared) => Effect.suspend(() => isLed ? follow(prepared) : lead(prepared))
+  return (prepared) => withWaiter((waiter) => isLed ? follow(prepared, waiter) : lead(prepared, waiter))
 }
 
-const byQueue = <E>(callers: ReadonlyArray<Waiting<E>>): ReadonlyArray<ReadonlyArray<Waiting<E>>> => {
-  const queues = new Map<string, Array<Waiting<E>>>()
+const byQueue = <E>(callers: ReadonlyArray<Caller<E>>): ReadonlyArray<ReadonlyArray<Caller<E>>> => {
+  const queues = new Map<string, Array<Caller<E>>>()
   for (const caller of callers) {
     const { queue } = caller.prepared
     const others = queues.get(queue)

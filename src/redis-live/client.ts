@@ -11,6 +11,7 @@
 import * as Effect from "effect/Effect"
 import { Command, Redis as IORedis } from "ioredis"
 import * as DiagnosticsChannel from "node:diagnostics_channel"
+import { hasLeft, type Waiter } from "../internal/waiter.js"
 import type { Arg } from "../Redis.js"
 import { RedisError } from "../Redis.js"
 import { clusterConnector } from "./cluster.js"
@@ -69,6 +70,9 @@ const asCause = (error: Error | undefined): { readonly cause?: Error } => error 
 const replyError = (command: string, error: Error): RedisError =>
   new RedisError({ reason: "reply", command, code: replyCode(error.message), message: error.message })
 
+/** How many bytes are handed to the system although more may come: the server shall work while the rest is made. */
+const worthACall = 4096
+
 /** For those who watch the commands of ioredis: it tells them of its own commands only. */
 const watchers = [
   DiagnosticsChannel.channel("tracing:ioredis:command:start"),
@@ -114,7 +118,9 @@ export class Call {
     /** Milliseconds that it may block on the server: 0 for ever, undefined when it is no blocking call. */
     readonly block: number | undefined,
     // The reply has the type that the caller of `send` names: nobody else knows it.
-    readonly resume: (result: Effect.Effect<any, RedisError>) => void
+    readonly resume: (result: Effect.Effect<any, RedisError>) => void,
+    /** Who waits for it, where nobody calls `cancel`. */
+    readonly waiter?: Waiter
   ) {
     this.name = command
     this.args = given
@@ -134,6 +140,11 @@ export class Call {
   /** Later, as with a command of ioredis: it says so in the midst of noticing that the connection is gone. */
   reject(error: Error): void {
     queueMicrotask(() => this.refuse(error))
+  }
+
+  /** Whether nobody wants it any more. */
+  get isOver(): boolean {
+    return this.done || hasLeft(this.waiter)
   }
 
   private finish(result: Effect.Effect<unknown, RedisError>): void {
@@ -202,6 +213,7 @@ export class Call {
   readonly expire = (): void => {
     const { client } = this
     const { commandTimeout, server } = client.settings
+    if (hasLeft(this.waiter)) return this.cancel()
     if (!this.sent) {
       client.waiting.delete(this)
       return this.fail(
@@ -440,7 +452,8 @@ export class Client {
   flush(): void {
     if (!this.isOpen()) return
     for (const call of this.takeWaiting()) {
-      if (!call.done) this.write(call)
+      if (call.isOver) call.cancel()
+      else this.write(call)
     }
   }
 
@@ -466,7 +479,7 @@ export class Client {
 
   /** Has a call wait again that was not carried out. */
   enqueue(call: Call): void {
-    if (call.done) return
+    if (call.isOver) return call.cancel()
     call.sent = false
     if (this.closed) return call.refuse(new Error("closed"))
     if (call.block !== undefined) {
@@ -498,6 +511,7 @@ export class Client {
     call.args = keyPrefix === "" ? call.given : Prefix.toScriptArgs(call.given, keyPrefix)
     // It has what ioredis uses of a command; what it answers is the command's promise, which this one doesn't have.
     this.redis.sendCommand(call as unknown as Command)
+    this.uncorkMuch()
   }
 
   /** As one of ioredis's own commands: it knows where the keys are, and tells who watches. */
@@ -515,7 +529,7 @@ export class Client {
     reply.then((value) => call.succeed(value), (error) => call.refuse(error))
   }
 
-  /** What is written in one turn of the event loop leaves in one system call. */
+  /** What is written in one turn of the event loop leaves in one system call, but for what is worth one of its own. */
   private cork(): void {
     if (this.corked) return
     const { stream } = this.redis
@@ -526,6 +540,13 @@ export class Client {
       this.corked = false
       stream.uncork()
     })
+  }
+
+  private uncorkMuch(): void {
+    const { stream } = this.redis
+    if (!this.corked || stream === undefined || stream.writableLength < worthACall) return
+    this.corked = false
+    stream.uncork()
   }
 
   private setDown(): void {
