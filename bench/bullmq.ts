@@ -85,6 +85,15 @@ const completed = (worker: Worker, n: number): Promise<void> =>
     })
   })
 
+/** The rate of the second of two runs, the first of which warms up. */
+const timed = async ({ n, warm }: Params, add: (n: number) => Promise<unknown>): Promise<Figures> => {
+  await add(warm)
+  const since = performance.now()
+  const cpuSince = cpuMicros()
+  await add(n)
+  return { rate: rate(n, since), cpu: (cpuMicros() - cpuSince) / n }
+}
+
 const rate = (n: number, since: number): number => n * 1000 / (performance.now() - since)
 
 const drain = async (params: Params): Promise<Figures> => {
@@ -115,32 +124,24 @@ await runTask({
     return { due }
   },
   drain,
-  awaited: async (params) => {
+  awaited: (params) => {
     const to = queue()
-    for (let i = 0; i < params.warm; i++) await to.add("noop", data(params))
-    const since = performance.now()
-    for (let i = 0; i < params.n; i++) await to.add("noop", data(params))
-    return { rate: rate(params.n, since) }
+    return timed(params, async (n) => {
+      for (let i = 0; i < n; i++) await to.add("noop", data(params))
+    })
   },
-  inFlight: async (params) => {
+  inFlight: (params) => {
     const to = queue()
-    const add = (n: number) => {
+    return timed(params, (n) => {
       let left = n
       return Promise.all(Array.from({ length: 100 }, async () => {
         while (left-- > 0) await to.add("noop", data(params))
       }))
-    }
-    await add(params.warm)
-    const since = performance.now()
-    await add(params.n)
-    return { rate: rate(params.n, since) }
+    })
   },
-  bulk: async (params) => {
+  bulk: (params) => {
     const to = queue()
-    await addAll(to, params.warm, () => [data(params)])
-    const since = performance.now()
-    await addAll(to, params.n, () => [data(params)])
-    return { rate: rate(params.n, since) }
+    return timed(params, (n) => addAll(to, n, () => [data(params)]))
   },
   latency: async (params) => {
     let started = () => {}

@@ -109,8 +109,9 @@ const timed = <E, R>(
   Effect.gen(function*() {
     yield* body(warm)
     const since = performance.now()
+    const cpuSince = cpuMicros()
     yield* body(n)
-    return { rate: rate(n, since) }
+    return { rate: rate(n, since), cpu: (cpuMicros() - cpuSince) / n }
   })
 
 /** What the server does for one of `n`, in microseconds of a processor. */
