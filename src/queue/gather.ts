@@ -1,9 +1,9 @@
 /**
  * Jobs that are handed over one by one at the same time leave together.
  *
- * What arrives within one turn of the event loop goes into one call, in the order in which it came. Whoever comes alone
- * is sent at the end of the turn, by a call of its own. While some calls are on their way others gather behind them, for
- * a few milliseconds at most, so that a busy producer sends fewer and larger calls instead of more.
+ * Whoever comes while nothing is on its way is sent at once. What arrives behind it within one turn of the event loop
+ * goes into one call, in the order in which it came. While some calls are on their way others gather behind them, for a
+ * few milliseconds at most, so that a busy producer sends fewer and larger calls instead of more.
  *
  * Each caller has an outcome of its own: one that is interrupted before its job was sent takes only that job back, and
  * what is wrong with one queue is told to those who used it.
@@ -55,12 +55,16 @@ export const make = <E>(
   let inFlight = 0
   /** Calls whose fibers have not begun yet: what is sent now would overtake them. */
   let starting = 0
+  /** Who was sent by itself, while nothing else was on its way. */
+  let ahead: { readonly waiter: Waiter } | undefined
   /** Whether somebody is about to send what is there at the end of this turn. */
   let isLed = false
   /** Whether it was noticed that they wait for calls that may never come back. */
   let isWatched = false
 
   const isEmpty = (): boolean => head === waiting.length
+
+  const onTheirWay = (): number => ahead === undefined || hasLeft(ahead.waiter) ? inFlight : inFlight + 1
 
   const enter = (prepared: Prepared, waiter: Waiter, resume?: Resume<E | Redis.RedisError>): Own => {
     const caller: Own = { prepared, waiter, resume, outcome: undefined }
@@ -138,7 +142,7 @@ export const make = <E>(
   const send = (limit: number): Effect.Effect<void> =>
     Effect.suspend(() => {
       const flights: Array<Effect.Effect<void>> = []
-      while (!isEmpty() && inFlight < limit) {
+      while (!isEmpty() && onTheirWay() < limit) {
         for (const callers of take()) {
           inFlight++
           starting++
@@ -169,7 +173,7 @@ export const make = <E>(
       isLed = true
       return Effect.flatMap(Effect.yieldNow(), () => {
         isLed = false
-        if (head === waiting.length - 1 && waiting[head] === caller && inFlight < callsInFlight && starting === 0) {
+        if (head === waiting.length - 1 && waiting[head] === caller && onTheirWay() < callsInFlight && starting === 0) {
           waiting = []
           head = 0
           inFlight++
@@ -185,7 +189,25 @@ export const make = <E>(
       else resume(caller.outcome)
     })
 
-  return (prepared) => withWaiter((waiter) => isLed ? follow(prepared, waiter) : lead(prepared, waiter))
+  /** Sent at once, in the caller's own fiber: nothing is on its way that others could have gathered behind. */
+  const goAhead = (prepared: Prepared, waiter: Waiter): Outcome => {
+    ahead = { waiter }
+    const over = (): Effect.Effect<void> => {
+      ahead = undefined
+      return isEmpty() || isLed ? Effect.void : send(callsInFlight)
+    }
+    return Effect.matchCauseEffect(alone(prepared), {
+      onSuccess: (ref) => Effect.as(over(), ref),
+      onFailure: (cause) => Effect.zipRight(over(), Effect.failCause(cause))
+    })
+  }
+
+  const isIdle = (): boolean => inFlight === 0 && isEmpty() && !isLed && (ahead === undefined || hasLeft(ahead.waiter))
+
+  return (prepared) =>
+    withWaiter((waiter) =>
+      isIdle() ? goAhead(prepared, waiter) : isLed ? follow(prepared, waiter) : lead(prepared, waiter)
+    )
 }
 
 const byQueue = <E>(callers: ReadonlyArray<Caller<E>>): ReadonlyArray<ReadonlyArray<Caller<E>>> => {

@@ -39,6 +39,7 @@ const make = Effect.gen(function*() {
         if (Either.isLeft(reply) && reply.left.code === "NOSCRIPT") return yield* reply.left
         calls.push(args.filter(isId))
         yield* gate.await
+        yield* Effect.yieldNow() // no reply comes before the turn is over
         return isLossy ? yield* lost : yield* reply
       })
     }
@@ -60,14 +61,14 @@ const outcomes = <E>(answers: ReadonlyArray<Either.Either<Queue.JobRef, E>>): Re
 const settle = Effect.repeatN(Effect.yieldNow(), 20)
 
 describe("gathering", () => {
-  it.effect("what comes in one turn leaves in one call, in order; what comes alone leaves alone", () =>
+  it.effect("who comes first leaves at once, what comes in the same turn in one call behind it, in order", () =>
     Effect.gen(function*() {
       const { all, calls, enqueue, waiting } = yield* make
       for (const id of ids(3)) assert.strictEqual((yield* enqueue(id)).outcome, "enqueued")
       assert.deepStrictEqual(calls.splice(0), [["j0"], ["j1"], ["j2"]])
       const refs = yield* all(ids(20, 3))
       assert.deepStrictEqual(refs.map((ref) => Either.getOrThrow(ref).id), ids(20, 3))
-      assert.deepStrictEqual(calls.splice(0), [ids(20, 3)])
+      assert.deepStrictEqual(calls.splice(0), [["j3"], ids(19, 4)])
       assert.deepStrictEqual(yield* waiting(), ids(23))
     }))
 
@@ -75,9 +76,9 @@ describe("gathering", () => {
     Effect.gen(function*() {
       const { all, calls, waiting } = yield* make
       yield* all(ids(100))
-      assert.deepStrictEqual(calls.splice(0).map((call) => call.length), [50, 50])
+      assert.deepStrictEqual(calls.splice(0).map((call) => call.length), [1, 50, 49])
       yield* all(ids(1100, 100))
-      assert.deepStrictEqual(calls.splice(0).map((call) => call.length), [250, 250, 250, 250, 100])
+      assert.deepStrictEqual(calls.splice(0).map((call) => call.length), [1, 250, 250, 250, 250, 99])
       assert.deepStrictEqual(yield* waiting(), ids(1200))
     }))
 
@@ -86,7 +87,7 @@ describe("gathering", () => {
       const { calls, queue } = yield* make
       const text = "x".repeat(200_000)
       yield* Effect.forEach(ids(5), (jobId) => queue.enqueue(Note, { text }, { jobId }), { concurrency: "unbounded" })
-      assert.deepStrictEqual(calls, [["j0", "j1"], ["j2", "j3"], ["j4"]])
+      assert.deepStrictEqual(calls, [["j0"], ["j1", "j2"], ["j3", "j4"]])
     }))
 
   it.effect("behind calls that are on their way others gather, and wait for them no longer than a few milliseconds", () =>
@@ -204,7 +205,8 @@ describe("gathering", () => {
       )
       assert.deepStrictEqual(yield* waiting(), ["j3", "j0", "j1", "j5"])
       assert.deepStrictEqual(calls.slice(1), [
-        ["j1", "j3", "j0"],
+        ["j1"],
+        ["j3", "j0"],
         ["j2"],
         ["j0"],
         ["j4", "j1", "j1"],
