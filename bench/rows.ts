@@ -139,7 +139,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
     limit?: string
   ): Row => {
     // The same on all sides: the tables of Redis double now and then. RQ runs a few hundred jobs a second.
-    const n = Math.min(count(1800), 1800)
+    const n = Math.min(count(4000), 4000)
     return {
       name: `memory-${state}`,
       title: `Redis memory of a job, ${state.replaceAll("-", " ")}`,
