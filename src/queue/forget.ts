@@ -29,12 +29,13 @@ export const forget = Redis.script(
     keys.handovers(queue),
     keys.maintenance(queue),
     keys.tidied(queue),
+    keys.journal(queue),
     ...jobs.flatMap((id) => [keys.job(id), keys.results(id), keys.executions(id)]),
     ...workers.flatMap((name) => [keys.worker(name), keys.handover(queue, name)])
   ],
   {
     name: "forget-queue",
-    numberOfKeys: ({ jobs, workers }) => 13 + 3 * jobs.length + 2 * workers.length,
+    numberOfKeys: ({ jobs, workers }) => 14 + 3 * jobs.length + 2 * workers.length,
     lua: `
 redis.call("SREM", KEYS[1], KEYS[2])
 for i = 2, #KEYS do redis.call("DEL", KEYS[i]) end
