@@ -93,6 +93,34 @@ const hasStatus = (redis: Redis.RedisService, id: string, expected: string | nul
   until(Effect.map(status(redis, id), (found) => found === expected))
 
 suite("the life of a job", (it) => {
+  it("short jobs are fetched ahead; behind a long one they go back to the front, for another worker", ({ redis }) =>
+    Effect.gen(function*() {
+      const queue = yield* Queue.make
+      const push = (names: ReadonlyArray<string>) =>
+        queue.enqueueMany(
+          names.map((name) => Queue.request(Task, { name, millis: name === "long" ? 60_000 : 0 }, { jobId: name }))
+        )
+      const first = yield* worker({ concurrency: 1 })
+      yield* push(Array.from({ length: 100 }, (_, index) => `warm${index}`))
+      yield* hasStatus(redis, "warm99", "finished")
+      assert.deepStrictEqual([...first.runs.values()], Array.from({ length: 100 }, () => 1))
+      const short = Array.from({ length: 10 }, (_, index) => `short${index}`)
+      yield* push(["long", ...short])
+      yield* hasStatus(redis, "long", "started")
+      yield* until(Effect.map(waiting(redis), (ids) => ids.length === 10))
+      assert.deepStrictEqual(yield* waiting(redis), short)
+      // what is left of its having been fetched
+      assert.isNotNull(yield* redis.send("HGET", keys.job("short9"), "execution"))
+      yield* consistent(redis)
+      const second = yield* worker({ concurrency: 1 })
+      yield* hasStatus(redis, "short9", "finished")
+      assert.deepStrictEqual([...second.runs], short.map((name) => [name, 1]))
+      assert.strictEqual(first.runs.size, 101)
+      yield* queue.stop("long")
+      yield* hasStatus(redis, "long", "stopped")
+      yield* consistent(redis)
+    }))
+
   it("awaited: success, typed failure, nothing, with a retry in between, and gone at once", ({ redis }) =>
     Effect.gen(function*() {
       const queue = yield* Queue.make
