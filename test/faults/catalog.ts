@@ -16,7 +16,7 @@ const kill = (ground: Ground, member: Member) =>
     ground.disturb(member)
     ground.gone(member)
     member.signal("SIGKILL")
-  })
+  }).pipe(Effect.zipRight(Effect.promise(() => member.ended)), Effect.asVoid)
 
 const terminate = (ground: Ground, member: Member) =>
   Effect.gen(function*() {

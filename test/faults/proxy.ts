@@ -110,13 +110,20 @@ class State {
 
   private pass(link: Link, from: Net.Socket, to: Net.Socket, direction: Direction) {
     from.setNoDelay(true)
-    let clear = 0
+    // One timer for the first in the queue: timers of their own could fire in another order.
+    const queue: Array<{ readonly at: number; readonly act: () => void }> = []
+    let waiting = false
+    const next = () => {
+      waiting = false
+      while (queue[0] !== undefined && queue[0].at <= performance.now()) queue.shift()!.act()
+      if (queue[0] === undefined) return
+      waiting = true
+      setTimeout(next, Math.max(0, queue[0].at - performance.now()))
+    }
     /** Things arrive in the order in which they were sent, however long each takes. */
     const later = (act: () => void) => {
-      const now = performance.now()
-      clear = Math.max(clear, now + this.delay + Math.random() * this.jitter)
-      if (clear <= now) act()
-      else setTimeout(act, clear - now)
+      queue.push({ at: performance.now() + this.delay + Math.random() * this.jitter, act })
+      if (!waiting) next()
     }
     from.on("data", (data) => {
       if (link.dumb.has(direction)) return

@@ -2,6 +2,7 @@
  * The soak's processes: a worker whose handlers journal what they do, and a producer of mixed load.
  */
 import { CurrentJob, Job, JobGroup, Queue, Worker } from "effect-rq"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -219,7 +220,10 @@ const produceMix = (config: ProcessConfig, journal: Journal, mix: Mix) =>
           const wait = begun + (at * 1000) / mix.perSecond - Date.now()
           if (wait > 0) yield* Effect.sleep(wait)
           // What waits for its answer holds nobody up.
-          yield* Effect.forkScoped(one(at))
+          yield* Effect.forkScoped(Effect.catchAllCause(one(at), (cause) =>
+            Effect.sync(() =>
+              journal.write({ what: "checked", id: String(at), ok: false, told: Cause.pretty(cause), at: Date.now() })
+            )))
         }),
       { discard: true }
     )
