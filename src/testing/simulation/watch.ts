@@ -315,6 +315,15 @@ export class Watch {
     }
   }
 
+  hasBegun(execution: string): boolean {
+    return this.runs.get(execution)?.began === true
+  }
+
+  /** Which job an execution that was claimed is of. */
+  runOf(execution: string): { readonly id: string } | undefined {
+    return this.runs.get(execution)
+  }
+
   ended(execution: string, succeeded: boolean): void {
     const run = this.runs.get(execution)
     if (run !== undefined) run.succeeded = succeeded

@@ -45,7 +45,7 @@ const produce = ({ jobId, producer, step }: Simulation.Step) =>
     }
     const delay = yield* Random.nextIntBetween(0, 20_000)
     const before = `${producer}-${yield* Random.nextIntBetween(Math.max(1, step - 5), step + 1)}`
-    switch (yield* Random.nextIntBetween(0, 10)) {
+    switch (yield* Random.nextIntBetween(0, 11)) {
       case 0:
       case 1:
         return yield* queue.enqueue(Careful, task, { jobId })
@@ -69,6 +69,12 @@ const produce = ({ jobId, producer, step }: Simulation.Step) =>
           jobId,
           repeat: { times: 2, intervals: "3 seconds" }
         })
+      case 9:
+        // so short that workers fetch ahead
+        return yield* queue.enqueueMany(
+          Array.from({ length: 8 }, (_, index) =>
+            Queue.request(Plain, { millis: index % 4, ends: "well" }, { jobId: `${jobId}-${index}` }))
+        )
       default:
         return delay < 10_000 ? yield* queue.cancel(before) : yield* queue.requeue(before)
     }
