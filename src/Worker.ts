@@ -262,8 +262,14 @@ export const make = <Jobs extends Job.Any>(
         birth: settings.birth.slice(2)
       })
     )
-    if (registered._tag === "Left") yield* state.onConnection(registered.left) // the heartbeat registers it later
-    else if (!registered.right) return yield* new WorkerNameTaken({ name })
+    if (registered._tag === "Left") {
+      yield* state.onConnection(registered.left)
+      state.changedSignal.notify() // a heartbeat registers it, as soon as one gets through
+    } else if (!registered.right) {
+      return yield* new WorkerNameTaken({ name })
+    } else {
+      state.isRegistered = true
+    }
 
     // Finalizers run in reverse: the scheduler resigns first, then those who wait are stopped, then the worker stops
     // with its pumps still at work.

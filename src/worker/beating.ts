@@ -70,6 +70,10 @@ export const make = (
           ...unreported
         ]
       })
+      if (!state.isRegistered) {
+        state.isRegistered = true
+        state.updateWaiting()
+      }
       if (withExecutions) {
         if (now - state.confirmedAt >= 3 * heartbeatMillis) {
           state.steadySince = now
@@ -93,7 +97,11 @@ export const make = (
       for (const [index, { job }] of fetched.entries()) {
         if (isCurrent[alive.length + index] !== true) executions.loseFetched(job.execution)
       }
-    }).pipe(Effect.catchAll(state.onConnection))
+    }).pipe(Effect.catchAll((error) => {
+      // nothing is handed over to a worker that Redis does not know, so it is not long until the next try
+      if (!state.isRegistered) state.changedSignal.notify()
+      return state.onConnection(error)
+    }))
 
   return Effect.gen(function*() {
     let last = yield* Clock.currentTimeMillis

@@ -94,6 +94,8 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     stopping: false,
     /** When it was told to stop, if something ran then. */
     stoppingSince: undefined as number | undefined,
+    /** Whether Redis knows of this worker, so that somebody looks for what was handed over to it when it is dead. */
+    isRegistered: false,
     /** Has said farewell: nothing may bring it back to the sets of workers. */
     gone: false,
     /** Whether the fleet is suspended, and which of our queues nothing may be taken of. */
@@ -168,7 +170,7 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
       Effect.raceFirst(Effect.sleep(millis), Effect.zipRight(answering.await, Effect.sleep(firstBackOff))),
     /** Waiting on the server is for when there is nothing to claim and somewhere to run it. */
     updateWaiting: () => {
-      if (!state.stopping && !burst && !state.hungry && state.free() > 0) {
+      if (state.isRegistered && !state.stopping && !burst && !state.hungry && state.free() > 0) {
         mayWait.unsafeOpen()
       } else {
         mayWait.unsafeClose()

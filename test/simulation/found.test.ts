@@ -31,4 +31,23 @@ describe("found by simulation", () => {
         assert.deepStrictEqual(world.names(), ["first", "second"])
       })
     ))
+
+  it.effect("a worker that Redis does not know yet is handed over nothing, which nobody would look for", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        // Its registration is lost, and it dies before it has said that it is there.
+        let cut = false
+        const around: Around = (script, call) =>
+          cut || script === "register-worker" || script === "heartbeat" ? Effect.fail(lost) : call
+        const worker = yield* world.worker("unknown", { around })
+        yield* world.adjust(100)
+        cut = true
+        yield* world.queue.enqueue(Task, { name: "job" })
+        yield* world.adjust(100)
+        yield* worker.kill
+        yield* world.worker("other")
+        yield* world.adjust("5 minutes")
+        assert.deepStrictEqual(world.ran.map(({ host, name }) => `${name} on ${host}`), ["job on other"])
+      })
+    ))
 })
