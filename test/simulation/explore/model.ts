@@ -342,7 +342,7 @@ export class Model {
           queues: [queue],
           leaseMillis,
           birth: ["name", name],
-          nowDate: at.nowDate
+          ...at
         })
         return []
       case "promote":
@@ -356,7 +356,7 @@ export class Model {
         })
         return []
       case "resign":
-        this.eval(name, sentAt, now, resign, { scheduler: name, queues: [queue] })
+        this.eval(name, sentAt, now, resign, { scheduler: name, queues: [queue], now: at.now })
         return []
       case "enqueue":
         this.eval(name, sentAt, now, enqueue, [{ id, data: "", description: "", common }])
