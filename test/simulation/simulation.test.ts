@@ -69,7 +69,7 @@ const mistakes: ReadonlyArray<readonly [name: string, rule: string, faults: Part
   ["promote-once", "one place", {}],
   ["lease-take", "one scheduler", {}],
   ["enqueue-once", "one place", { lostAfter: 0.05 }],
-  ["complete-fence", "lost executions", { pause: 0.05 }]
+  ["abandon-alive", "dead workers", {}]
 ]
 
 describe("a mistake", () => {
