@@ -21,7 +21,7 @@ describe("every course", () => {
   const mistakes = [
     ["promote-token", "a job is due, and a scheduler leads", "one scheduler"],
     ["promote-once", "a job is due, and a scheduler leads", "one place"],
-    ["enqueue-once", "a worker and a scheduler are dead, a job is started", "edges"],
+    ["abandon-alive", "a job was promoted and is started", "dead workers"],
     ["complete-fence", "a job was promoted and is started", "edges"]
   ] as const
   for (const [name, story, rule] of mistakes) {
