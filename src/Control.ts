@@ -126,8 +126,9 @@ export const make: Effect.Effect<ControlService, never, Redis.Redis> = Effect.ge
   const suspendFor = redis.eval(setSuspended)
   const pauseOne = redis.eval(setPaused)
   return {
-    suspend: ({ duration } = {}) =>
+    suspend: (options) =>
       Effect.gen(function*() {
+        const duration = options?.duration
         const millis = duration === undefined ? 0 : yield* Check.millis("duration", duration, Duration.zero, 1)
         yield* suspendFor(millis > 0 ? Math.ceil(millis / 1000) : Infinity, yield* now)
       }),

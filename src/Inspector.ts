@@ -222,6 +222,16 @@ export interface InspectorService {
  */
 export class Inspector extends Context.Tag("effect-rq/Inspector")<Inspector, InspectorService>() {}
 
+const checked = (names: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, Redis.RedisError> =>
+  Array.isArray(names) ? Effect.succeed(names) : Effect.fail(
+    new Redis.RedisError({
+      reason: "reply",
+      command: "inspect",
+      code: "ERR",
+      message: "inspect: expected a list of names of queues"
+    })
+  )
+
 /** How many queues or workers one call reads. */
 const callSize = 100
 
@@ -319,7 +329,7 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
   )
 
   const queues: InspectorService["queues"] = Effect.fnUntraced(function*(asked) {
-    const all = asked ?? (yield* names)
+    const all = asked === undefined ? yield* names : yield* checked(asked)
     return yield* inParts(all, (part) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Effect.map(
@@ -348,7 +358,7 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
     )
 
   const workers: InspectorService["workers"] = Effect.fnUntraced(function*(asked) {
-    const sets = asked === undefined ? [keys.workers] : asked.map(keys.workersOf)
+    const sets = asked === undefined ? [keys.workers] : (yield* checked(asked)).map(keys.workersOf)
     const members = new Set<string>()
     for (const set of sets) {
       for (const member of yield* redis.send<ReadonlyArray<string>>("SMEMBERS", set)) members.add(member)

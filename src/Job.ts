@@ -13,6 +13,7 @@ import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { queueNameProblem } from "./internal/queueName.js"
+import { show } from "./internal/show.js"
 import { lifetimeFields, toSeconds } from "./job/lifetime.js"
 import type { RetryPolicy } from "./Retry.js"
 
@@ -256,8 +257,11 @@ export const make = <
     resultTtl: options.resultTtl,
     failureTtl: options.failureTtl
   }
-  const invalid = (field: string, message: string) => new InvalidJobError({ job: name, field, message })
-  if (name.trim() === "") throw invalid("name", "name: a job needs a name such as \"app.mail.send\"")
+  const invalid = (field: string, message: string) =>
+    new InvalidJobError({ job: typeof name === "string" ? name : show(name), field, message })
+  if (typeof name !== "string" || name.trim() === "") {
+    throw invalid("name", "name: a job needs a name such as \"app.mail.send\"")
+  }
   const queueProblem = queueNameProblem(self.queue)
   if (queueProblem !== undefined) throw invalid("queue", `queue: ${queueProblem}`)
   for (const field of lifetimeFields) {

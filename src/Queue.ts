@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
 import * as Ids from "./Ids.js"
+import { toRange } from "./internal/page.js"
 import type { WallClock, When } from "./internal/when.js"
 import type * as Job from "./Job.js"
 import type * as JobRecord from "./JobRecord.js"
@@ -351,7 +352,7 @@ export interface QueueService {
    * What Python's workers run is stopped as well.
    */
   readonly cancel: (jobId: string, options?: StopOptions) => Effect.Effect<CancelOutcome, Redis.RedisError>
-  /** Cancels many, in calls of 250. */
+  /** Cancels many, in calls of 250. With `wait` ten of those that run are waited for at a time. */
   readonly cancelMany: (
     jobIds: Iterable<string>,
     options?: StopOptions
@@ -427,6 +428,10 @@ const inSlices = <A, B, E, R>(
     return out
   })
 
+/** What is no list is one request that nobody can use. */
+const iterable = <A>(items: Iterable<A>): Iterable<A> =>
+  typeof items === "object" && items !== null && Symbol.iterator in items ? items : [items]
+
 /**
  * @since 0.1.0
  * @category constructors
@@ -459,7 +464,7 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
     enqueueIn: (delay, job, ...[payload, options]) => enqueueOne({ _tag: "In", delay }, job, payload, options),
     enqueueMany: (requests) =>
       withOutside((now, ids) =>
-        Effect.flatMap(inSlices(requests, (request) => prepare(request, now, ids)), submit.many)
+        Effect.flatMap(inSlices(iterable(requests), (request) => prepare(request, now, ids)), submit.many)
       ),
     contains: Effect.fnUntraced(function*(jobId, queue) {
       const name = queue ?? (yield* redis.send<string | null>("HGET", keys.job(jobId), "origin"))
@@ -467,10 +472,12 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
       return (yield* redis.send<number | null>("LPOS", keys.queue(name), jobId)) !== null
     }),
     length: (queue) => redis.send<number>("LLEN", keys.queue(queue)),
-    jobIds: (queue, { limit = 100, offset = 0 } = {}) =>
-      limit <= 0
+    jobIds: (queue, page) => {
+      const range = toRange(page)
+      return range === undefined
         ? Effect.succeed([])
-        : redis.send<ReadonlyArray<string>>("LRANGE", keys.queue(queue), offset, offset + limit - 1),
+        : redis.send<ReadonlyArray<string>>("LRANGE", keys.queue(queue), ...range)
+    },
     names: Effect.map(
       redis.send<ReadonlyArray<string>>("SMEMBERS", keys.queues),
       (members) => members.flatMap((member) => keys.queueName(member) ?? []).sort()
@@ -484,14 +491,14 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
           onSome: (record) => readResult(job, record)
         })
       ),
-    await: (job, jobId, options) => awaitResult(awaiting, fetch, job, jobId, options.timeout),
+    await: (job, jobId, options) => awaitResult(awaiting, fetch, job, jobId, options?.timeout),
     history: (jobId) => history(redis, jobId),
-    cancel: (jobId, options = {}) => Effect.map(manage.cancelMany([jobId], options), ([outcome]) => outcome!), // one id
-    cancelMany: (jobIds, options = {}) => manage.cancelMany(jobIds, options),
-    stop: (jobId, options = {}) => manage.stop(jobId, options),
-    requeue: (jobId, { atFront = false } = {}) =>
-      Effect.map(manage.requeueMany([jobId], atFront), ([changed]) => changed!), // one id
-    requeueMany: (jobIds, { atFront = false } = {}) => manage.requeueMany(jobIds, atFront),
+    cancel: (jobId, options) => Effect.map(manage.cancelMany([jobId], options ?? {}), ([outcome]) => outcome!), // one id
+    cancelMany: (jobIds, options) => manage.cancelMany(jobIds, options ?? {}),
+    stop: (jobId, options) => manage.stop(jobId, options ?? {}),
+    requeue: (jobId, options) =>
+      Effect.map(manage.requeueMany([jobId], options?.atFront === true), ([changed]) => changed!), // one id
+    requeueMany: (jobIds, options) => manage.requeueMany(jobIds, options?.atFront === true),
     delete: (jobId) => Effect.map(manage.deleteMany([jobId]), ([changed]) => changed!), // one id
     deleteMany: manage.deleteMany,
     empty: manage.empty

@@ -199,6 +199,20 @@ export const script = <Params extends ReadonlyArray<unknown>, R, Result>(
   }
 }
 
+const refusal = (command: string, message: string): RedisError =>
+  new RedisError({ reason: "reply", command, code: "ERR", message: `${command}: ${message}` })
+
+/** An argument that is none, which the types forbid and JavaScript may pass. */
+const problemWith = (command: string, args: ReadonlyArray<Arg>): RedisError | undefined => {
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]
+    if (typeof arg === "string" || typeof arg === "number" || arg instanceof Uint8Array) continue
+    const kind = arg === null ? "null" : typeof arg
+    return refusal(command, `argument ${i + 1} is of type ${kind}, expected a text, a number or bytes`)
+  }
+  return undefined
+}
+
 /**
  * Builds the service from the parts that differ between implementations.
  *
@@ -230,8 +244,15 @@ export const make = (
       })
       : error
 
+  const checked = (send: RedisService["send"]): RedisService["send"] => (command, ...args) => {
+    const problem = problemWith(command, args)
+    return problem === undefined ? send(command, ...args) : Effect.fail(problem)
+  }
+
   return {
     ...service,
+    send: checked(service.send),
+    sendBytes: checked(service.sendBytes as RedisService["send"]) as RedisService["sendBytes"], // they differ in what a reply is by default
     eval: <Params extends ReadonlyArray<unknown>, Result>({
       bytes,
       lua,
@@ -245,8 +266,17 @@ export const make = (
       const fail = (error: RedisError) => Effect.fail(asScriptError(name, error))
       return (...given: Params): Effect.Effect<Result, RedisError> =>
         Effect.suspend(() => {
-          const args: Array<Arg> = [sha, numberOfKeys(...given)]
-          for (const arg of params(...given)) args.push(arg)
+          const args: Array<Arg> = []
+          try {
+            args.push(sha, numberOfKeys(...given))
+            for (const arg of params(...given)) args.push(arg)
+          } catch (cause) {
+            // what JavaScript passes may be nothing that the script can lay out
+            const why = cause instanceof Error ? cause.message : "something was thrown"
+            return Effect.fail(refusal(name, `arguments that can't be used: ${why}`))
+          }
+          const problem = problemWith(name, args)
+          if (problem !== undefined) return Effect.fail(problem)
           return Effect.matchEffect(call<never>("EVALSHA", args, bytes), {
             onSuccess,
             onFailure: (error) => {

@@ -10,6 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { toRange } from "./internal/page.js"
+import { show } from "./internal/show.js"
 import { toDue } from "./internal/when.js"
 import * as Job from "./Job.js"
 import { remove as removeScript } from "./lifecycle/remove.js"
@@ -126,17 +128,19 @@ export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.g
   const reschedule = redis.eval(rescheduleScript)
   const findExecution = redis.eval(findExecutionScript)
 
-  const list = (key: string, byExecution: boolean, offset: number, limit: number) =>
-    limit <= 0
+  const list = (key: string, byExecution: boolean, page: Queue.Page | undefined) => {
+    const range = toRange(page)
+    return range === undefined
       ? Effect.succeed([])
       : Effect.map(
-        redis.send<ReadonlyArray<string>>("ZRANGE", key, offset, offset + limit - 1, "WITHSCORES"),
+        redis.send<ReadonlyArray<string>>("ZRANGE", key, ...range, "WITHSCORES"),
         (flat) => {
           const entries: Array<Entry> = []
           for (let i = 0; i < flat.length; i += 2) entries.push(toEntry(flat[i]!, flat[i + 1]!, byExecution))
           return entries
         }
       )
+  }
 
   const registry = (key: string, queue: string, statuses: ReadonlyArray<string>, byExecution = false): JobRegistry => ({
     queue,
@@ -145,11 +149,11 @@ export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.g
         ? findExecution(key, jobId)
         : Effect.map(redis.send<string | null>("ZSCORE", key, jobId), (score) => score !== null),
     count: redis.send<number>("ZCARD", key),
-    list: ({ limit = 100, offset = 0 } = {}) => list(key, byExecution, offset, limit),
+    list: (page) => list(key, byExecution, page),
     stream: Stream.paginateChunkEffect(
       0,
       (offset) =>
-        Effect.map(list(key, byExecution, offset, pageSize), (entries) => [
+        Effect.map(list(key, byExecution, { offset, limit: pageSize }), (entries) => [
           Chunk.unsafeFromArray(entries),
           entries.length < pageSize ? Option.none() : Option.some(offset + pageSize)
         ])
@@ -166,7 +170,9 @@ export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.g
       ),
     reschedule: (jobId, when) =>
       toDue(when).pipe(
-        Effect.mapError((message) => new Job.InvalidJobError({ job: jobId, field: "when", message })),
+        Effect.mapError((message) =>
+          new Job.InvalidJobError({ job: typeof jobId === "string" ? jobId : show(jobId), field: "when", message })
+        ),
         Effect.flatMap((millis) => reschedule(queue, jobId, Date.seconds(millis)))
       )
   })

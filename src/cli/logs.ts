@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import { type LogEntry, logger } from "../internal/logEntry.js"
-import { errorStyle, printable } from "./terminal.js"
+import { errorStyle, json as toJson, printable, printableLines } from "./terminal.js"
 import type { Values } from "./verbs.js"
 
 type LogOptions = Pick<Values<"scheduler">, "json" | "logFormat" | "logLevel" | "quiet" | "verbose">
@@ -18,7 +18,7 @@ export const levelOf = ({ logLevel, quiet, verbose }: LogOptions): string =>
   logLevel !== undefined ? levels[logLevel] : verbose ? "Debug" : quiet ? "Warning" : "Info"
 
 const asJson = ({ annotations, cause, level, message, time }: LogEntry): string =>
-  JSON.stringify({ time: new Date(time).toISOString(), level, message, ...annotations, cause })
+  toJson({ time: new Date(time).toISOString(), level, message, ...annotations, cause })
 
 const asText = ({ annotations, cause, level, message, time }: LogEntry): string => {
   const paint = level === "INFO" ? errorStyle.green : level === "DEBUG" ? errorStyle.dim : level === "WARN"
@@ -28,7 +28,7 @@ const asText = ({ annotations, cause, level, message, time }: LogEntry): string 
     ` ${errorStyle.dim(`${key}=${printable(/[\s"=]/.test(value) ? JSON.stringify(value) : value)}`)}`
   )
   const text = `${errorStyle.dim(new Date(time).toISOString())} ${paint(level.padEnd(5))} ${printable(message)}`
-  return text + values.join("") + (cause === undefined ? "" : `\n${cause.replace(/^/gm, "  ")}`)
+  return text + values.join("") + (cause === undefined ? "" : `\n${printableLines(cause).replace(/^/gm, "  ")}`)
 }
 
 /** Writes an entry to stderr. */

@@ -14,6 +14,7 @@ import type { LoadHost } from "./loadHost.js"
 import type { Normalized } from "./normalize.js"
 import { parse } from "./parse.js"
 import * as Signals from "./signals.js"
+import { printableLines } from "./terminal.js"
 import type { Invocation } from "./verbs.js"
 
 /** Loads what the verb needs and nothing else. */
@@ -105,7 +106,7 @@ const dispatch = (invocation: Invocation, stop: Signals.Stop, loadHost: LoadHost
 const endless: ReadonlyArray<Invocation["verb"]> = ["worker", "scheduler", "info"]
 
 const complain = (text: string): void => {
-  process.stderr.write(`effect-rq: ${text}\n`)
+  process.stderr.write(`effect-rq: ${printableLines(text)}\n`)
 }
 
 export const main = async (

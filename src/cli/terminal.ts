@@ -55,13 +55,33 @@ export const print = (text: string): Effect.Effect<void> =>
     process.stdout.write(`${text}\n`)
   })
 
-/** One line of JSON on stdout. */
-export const printJson = (value: unknown): Effect.Effect<void> => print(JSON.stringify(value))
+/** A value as JSON on stdout, on one line unless told otherwise. */
+export const printJson = (value: unknown, indent?: number): Effect.Effect<void> => print(json(value, indent))
 
-/** A text that came from outside, on one line and without what would move the cursor. */
-export const printable = (text: string): string =>
-  // eslint-disable-next-line no-control-regex -- these are what is taken out
-  text.replace(/\s+/g, " ").replace(/[\u0000-\u001f\u007f-\u009f]/g, "?")
+/**
+ * What a terminal obeys instead of showing it: control characters, C1 as well, and what turns the direction of a line
+ * around. Names, ids and messages come from Redis, and anyone may have written them.
+ */
+const obeyed = "\\u0000-\\u001f\\u007f-\\u009f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069"
+const allObeyed = new RegExp(`[${obeyed}]`, "g")
+const allButLines = new RegExp(`(?![\\n\\t])[${obeyed}]`, "g")
+
+const inUnicode = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+const escaped = (character: string): string => {
+  const code = character.charCodeAt(0)
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : inUnicode(character)
+}
+
+/** JSON that a terminal shows as it is: what it would obey is escaped, which reads back as the same. */
+export const json = (value: unknown, indent?: number): string =>
+  (JSON.stringify(value, undefined, indent) ?? "null").replace(allButLines, inUnicode)
+
+/** A text that came from outside, on one line; what would move the cursor is shown as an escape. */
+export const printable = (text: string): string => text.replace(/\s+/g, " ").replace(allObeyed, escaped)
+
+/** As {@link printable}, with its lines. */
+export const printableLines = (text: string): string => text.replace(/\r\n/g, "\n").replace(allButLines, escaped)
 
 export const cut = (text: string, length: number): string =>
   text.length <= length ? text : `${text.slice(0, Math.max(1, length - 1))}…`
@@ -71,8 +91,9 @@ export const columns = (
   rows: ReadonlyArray<ReadonlyArray<string | readonly [text: string, paint: Paint]>>,
   options: { readonly right?: ReadonlyArray<number>; readonly indent?: string } = {}
 ): ReadonlyArray<string> => {
+  // whatever forgot to: no cell moves the cursor
   const textOf = (cell: string | readonly [string, Paint] | undefined) =>
-    cell === undefined ? "" : typeof cell === "string" ? cell : cell[0]
+    (cell === undefined ? "" : typeof cell === "string" ? cell : cell[0]).replace(allObeyed, escaped)
   const count = Math.max(0, ...rows.map((row) => row.length))
   const widths = Array.from({ length: count }, (_, i) => Math.max(0, ...rows.map((row) => textOf(row[i]).length)))
   const indent = options.indent ?? ""

@@ -19,6 +19,7 @@ const isBelowZero = (input: unknown): boolean => {
     case "string":
       return input.trim().startsWith("-")
     default:
-      return Array.isArray(input) && input.some(isBelowZero)
+      // a pair of numbers, seconds and nanoseconds; what is deeper is no duration
+      return Array.isArray(input) && input.some((part) => !(part >= 0))
   }
 }

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { decode } from "./duration.js"
 import { queueNameProblem } from "./queueName.js"
+import { show } from "./show.js"
 
 /**
  * An option that can't be used; `field` names it, the message says what would be right.
@@ -36,7 +37,7 @@ export const millis = (
   return Effect.fail(
     new InvalidOptions({
       field,
-      message: `${field}: expected a duration of at least ${least} ms, got ${String(value)}`
+      message: `${field}: expected a duration of at least ${least} ms, got ${show(value)}`
     })
   )
 }
@@ -54,7 +55,7 @@ export const count = (
     : Effect.fail(
       new InvalidOptions({
         field,
-        message: `${field}: expected a whole number from ${bounds.least} to ${bounds.most}, got ${number}`
+        message: `${field}: expected a whole number from ${bounds.least} to ${bounds.most}, got ${show(number)}`
       })
     )
 }
@@ -62,11 +63,12 @@ export const count = (
 /** Names of queues: at least one, none twice. */
 export const queues = (names: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, InvalidOptions> => {
   const fail = (message: string) => Effect.fail(new InvalidOptions({ field: "queues", message: `queues: ${message}` }))
+  if (!Array.isArray(names)) return fail(`expected a list of names, got ${show(names)}`)
   if (names.length === 0) return fail("name at least one queue")
   for (const name of names) {
     const problem = queueNameProblem(name)
     if (problem !== undefined) return fail(problem)
   }
-  const distinct = [...new Set(names)]
+  const distinct: ReadonlyArray<string> = [...new Set(names)]
   return distinct.length === names.length ? Effect.succeed(distinct) : fail("a queue is named twice")
 }

@@ -4,8 +4,10 @@
  * @internal
  */
 
+import { show } from "./show.js"
+
 /** What is wrong with a name, or undefined. */
-export const queueNameProblem = (name: string): string | undefined =>
-  name.trim() === name && name.length > 0 && !/[,\p{Cc}]/u.test(name)
+export const queueNameProblem = (name: unknown): string | undefined =>
+  typeof name === "string" && name.trim() === name && name.length > 0 && !/[,\p{Cc}]/u.test(name)
     ? undefined
-    : `a queue's name is a text without commas, control characters and spaces around it, got ${JSON.stringify(name)}`
+    : `a queue's name is a text without commas, control characters and spaces around it, got ${show(name)}`

@@ -7,6 +7,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { show } from "./show.js"
 
 /** What a wall clock shows, without a zone. Parts that are left out are zero. */
 export interface WallClock {
@@ -52,7 +53,7 @@ export const toMillis = (when: When): Either.Either<number, string> | Effect.Eff
   if (typeof when !== "string") return Effect.fail(`expected a date and time such as ${example}`)
   const match = pattern.exec(when.trim())
   if (match === null || (match[8] !== undefined && !isOffset(match[8]))) {
-    return Effect.fail(`expected a date and time such as ${example}, got ${JSON.stringify(when)}`)
+    return Effect.fail(`expected a date and time such as ${example}, got ${show(when)}`)
   }
   const [, year, month, day, hours, minutes, seconds, fraction, zone] = match
   const wall = {
@@ -97,11 +98,11 @@ const checked = (wall: WallClock): Effect.Effect<number, string> => {
   for (const [name, most] of limits) {
     const value = wall[name] ?? 0
     if (!Number.isInteger(value) || value < 0 || value > most) {
-      return Effect.fail(`${name} must be a whole number from 0 to ${most}, got ${value}`)
+      return Effect.fail(`${name} must be a whole number from 0 to ${most}, got ${show(value)}`)
     }
   }
   if (!Number.isInteger(year) || year < 1000 || year > 9999) {
-    return Effect.fail(`year must be a whole number from 1000 to 9999, got ${year}`)
+    return Effect.fail(`year must be a whole number from 1000 to 9999, got ${show(year)}`)
   }
   const midnight = new Date(Date.UTC(year, month - 1, day))
   return midnight.getUTCMonth() === month - 1 && midnight.getUTCDate() === day

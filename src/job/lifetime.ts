@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { decode } from "../internal/duration.js"
+import { show } from "../internal/show.js"
 
 export type Lifetime = Duration.DurationInput | "forever"
 
@@ -29,7 +30,7 @@ export const toSeconds = (field: LifetimeField, value: Lifetime): Either.Either<
   const seconds = Option.map(decode(value), Duration.toSeconds)
   if (Option.isNone(seconds)) {
     const example = field === "ttl" ? "\"30 seconds\"" : "\"30 seconds\" or \"forever\""
-    return Either.left(`${field}: expected a duration such as ${example}, got ${String(value)}`)
+    return Either.left(`${field}: expected a duration such as ${example}, got ${show(value)}`)
   }
   if (!Number.isFinite(seconds.value)) return Either.right(-1)
   const whole = Math.ceil(seconds.value)

@@ -8,6 +8,7 @@
  */
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
+import { luaRequireType } from "./enqueue.js"
 
 export const remove = Redis.script(
   (params: {
@@ -31,8 +32,10 @@ export const remove = Redis.script(
   {
     name: "remove",
     numberOfKeys: 5,
-    lua: `
+    lua: `${luaRequireType}
 local registry, id = KEYS[1], ARGV[1]
+local wrong = requireType(registry, "zset")
+if wrong then return wrong end
 local removed = 0
 if ARGV[2] == "1" then
   local members = redis.call("ZRANGE", registry, 0, -1)

@@ -5,6 +5,7 @@
  */
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
+import { luaRequireType } from "./enqueue.js"
 import { luaAnnounceNext } from "./schedule.js"
 
 export const reschedule = Redis.script(
@@ -18,7 +19,9 @@ export const reschedule = Redis.script(
   {
     name: "reschedule",
     numberOfKeys: 3,
-    lua: `${luaAnnounceNext}
+    lua: `${luaRequireType}${luaAnnounceNext}
+local wrong = requireType(KEYS[1], "zset") or requireType(KEYS[3], "hash")
+if wrong then return wrong end
 if redis.call("HGET", KEYS[3], "status") ~= "scheduled" then return 0 end
 if not redis.call("ZSCORE", KEYS[1], ARGV[1]) then return 0 end
 redis.call("ZADD", KEYS[1], "XX", ARGV[2], ARGV[1])

@@ -7,12 +7,13 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { decode as decodeDuration } from "../internal/duration.js"
 import { cancel as cancelScript } from "../lifecycle/cancel.js"
 import { deleteJobs as deleteScript } from "../lifecycle/delete.js"
 import { empty as emptyScript } from "../lifecycle/empty.js"
 import { requeue as requeueScript } from "../lifecycle/requeue.js"
 import type { CancelOutcome, Changed, StopOptions } from "../Queue.js"
-import type * as Redis from "../Redis.js"
+import * as Redis from "../Redis.js"
 import * as Command from "../wire/command.js"
 import * as Date from "../wire/date.js"
 import * as keys from "../wire/keys.js"
@@ -21,6 +22,17 @@ import type { Awaiting } from "./awaiting.js"
 
 /** How many jobs one call changes, or takes out of a queue: it blocks Redis for a few milliseconds. */
 const callSize = 250
+
+const refused = (message: string) => new Redis.RedisError({ reason: "reply", command: "", code: "ERR", message })
+
+const listOf = (ids: Iterable<string>): Effect.Effect<ReadonlyArray<string>, Redis.RedisError> =>
+  Effect.try({ try: () => [...ids], catch: () => refused("expected a list of job ids") })
+
+const waitOf = (wait: Duration.DurationInput): Effect.Effect<Duration.Duration, Redis.RedisError> =>
+  Option.match(decodeDuration(wait), {
+    onNone: () => Effect.fail(refused("wait: expected a duration such as \"10 seconds\"")),
+    onSome: Effect.succeed
+  })
 
 const isWaiting = (status: string | null): boolean =>
   status === "queued" || status === "scheduled" || status === "deferred"
@@ -34,9 +46,9 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
   const inCalls = <A, E>(
     ids: Iterable<string>,
     call: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<A>, E>
-  ): Effect.Effect<ReadonlyArray<A>, E> =>
+  ): Effect.Effect<ReadonlyArray<A>, E | Redis.RedisError> =>
     Effect.gen(function*() {
-      const all = [...ids]
+      const all = yield* listOf(ids)
       const out: Array<A> = []
       for (let at = 0; at < all.length; at += callSize) out.push(...(yield* call(all.slice(at, at + callSize))))
       return out
@@ -45,7 +57,7 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
   /** Tells the worker, and waits for the end when asked to. */
   const stopStarted = (jobId: string, worker: string, options: StopOptions) =>
     Effect.gen(function*() {
-      const wait = options.wait === undefined ? Duration.zero : Duration.decode(options.wait)
+      const wait = options.wait === undefined ? Duration.zero : yield* waitOf(options.wait)
       const before = Duration.greaterThan(wait, Duration.zero) ? yield* awaiting.mark(jobId) : undefined
       yield* redis.send("PUBLISH", keys.workerChannel(worker), Command.stopJob(jobId))
       if (before === undefined) return "stopping" as const
@@ -68,6 +80,7 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
   ): Effect.Effect<ReadonlyArray<CancelOutcome>, Redis.RedisError> =>
     inCalls(ids, (some) =>
       Effect.gen(function*() {
+        if (options.wait !== undefined) yield* waitOf(options.wait) // before anything is done
         const now = yield* Clock.currentTimeMillis
         const rows = yield* cancelSome({ ids: some, now: Date.seconds(now), nowDate: Date.encode(now) })
         return yield* Effect.forEach(rows, (row, index): Effect.Effect<CancelOutcome, Redis.RedisError> => {
@@ -95,6 +108,7 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
     cancelMany,
     stop: (id: string, options: StopOptions): Effect.Effect<CancelOutcome, Redis.RedisError> =>
       Effect.gen(function*() {
+        if (options.wait !== undefined) yield* waitOf(options.wait) // before anything is done
         const [status, worker] = yield* redis.send<readonly [string | null, string | null]>(
           "HMGET",
           keys.job(id),

@@ -13,7 +13,9 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type * as Ids from "../Ids.js"
 import { decode as decodeDuration } from "../internal/duration.js"
+import { describe as describeIssue } from "../internal/issue.js"
 import { queueNameProblem } from "../internal/queueName.js"
+import { show } from "../internal/show.js"
 import { inCalendar, toDue, type When } from "../internal/when.js"
 import * as Job from "../Job.js"
 import { type LifetimeField, toSeconds } from "../job/lifetime.js"
@@ -64,14 +66,43 @@ export const prepare = (
   now: number,
   ids: Ids.IdsService
 ): MaybeEffect<Prepared, Job.InvalidJobError> => {
-  const definition = definitionOf(request.job)
-  const due = dueMillis(request.due, now)
-  const encoded = encodePayload(definition, request.payload)
-  return Either.isEither(due) && Either.isEither(encoded)
-    ? finish(definition, request, now, ids, encoded, due)
-    : Effect.flatMap(
-      Effect.all([Effect.either(encoded), Effect.either(due)]),
-      ([encoded, due]) => finish(definition, request, now, ids, encoded, due)
+  // What JavaScript passes may be no request at all, and a Schema of the user's may throw.
+  try {
+    const definition = definitionOf(request.job)
+    const due = dueMillis(request.due, now)
+    const encoded = encodePayload(definition, request.payload)
+    return Either.isEither(due) && Either.isEither(encoded)
+      ? finish(definition, request, now, ids, encoded, due)
+      : Effect.flatMap(
+        Effect.all([Effect.either(encoded), Effect.either(due)]),
+        ([encoded, due]) => {
+          try {
+            return finish(definition, request, now, ids, encoded, due)
+          } catch (cause) {
+            return unusable(request, cause)
+          }
+        }
+      )
+  } catch (cause) {
+    return unusable(request, cause)
+  }
+}
+
+const unusable = (request: Request | undefined, cause: unknown): Either.Either<never, Job.InvalidJobError> => {
+  const job = request?.job
+  return Job.isJob(job)
+    ? invalid(
+      job,
+      "request",
+      `request: can't be used as it is: ${cause instanceof Error ? cause.message : show(cause)}`,
+      cause
+    )
+    : Either.left(
+      new Job.InvalidJobError({
+        job: "unknown",
+        field: "job",
+        message: "job: expected a definition that Job.make made"
+      })
     )
 }
 
@@ -88,7 +119,7 @@ const finish = (
   if (Either.isLeft(made)) return Either.left(made.left)
   const frame = made.right
   if (options.jobId !== undefined && !JobHash.isJobId(id)) {
-    return invalid(job, "jobId", `jobId: may hold letters, digits, "_" and "-", got ${JSON.stringify(id)}`)
+    return invalid(job, "jobId", `jobId: may hold letters, digits, "_" and "-", got ${show(id)}`)
   }
   if (Either.isLeft(encoded)) return Either.left(encoded.left)
   const { args, kwargs } = encoded.right
@@ -234,7 +265,7 @@ const makeFrame = (
     const times = (field: string, value: number | undefined) =>
       value === undefined || (Number.isInteger(value) && value >= 0 && value <= 1_000_000)
         ? Either.right(value)
-        : invalid(job, field, `${field}: expected a whole number from 0 to 1,000,000, got ${String(value)}`)
+        : invalid(job, field, `${field}: expected a whole number from 0 to 1,000,000, got ${show(value)}`)
     const intervals = (field: string, value: RetryOptions["intervals"]) =>
       value === undefined
         ? Either.right(undefined)
@@ -286,7 +317,7 @@ const makeFrame = (
         "dependsOn",
         strange === id
           ? "dependsOn: a job can't wait for itself"
-          : `dependsOn: ${JSON.stringify(strange)} is no job id`
+          : `dependsOn: ${show(strange)} is no job id`
       )
     }
     if (parents.length > 0 && isScheduled) {
@@ -370,7 +401,7 @@ const dueMillis = (due: Due, now: number): MaybeEffect<number | undefined, strin
       const delay = decodeDuration(due.delay)
       return Option.isSome(delay) && Duration.isFinite(delay.value)
         ? inCalendar(now + Duration.toMillis(delay.value))
-        : Either.left(`expected a delay such as "10 seconds", got ${String(due.delay)}`)
+        : Either.left(`expected a delay such as "10 seconds", got ${show(due.delay)}`)
     }
   }
 }
@@ -398,7 +429,7 @@ const toArguments = (
   encoded: Either.Either<unknown, ParseResult.ParseIssue>
 ): Either.Either<Arguments, Job.InvalidJobError> => {
   const refuse = (message: string) => invalid(job, "payload", `payload of ${job.name}: ${message}`)
-  if (Either.isLeft(encoded)) return refuse(ParseResult.TreeFormatter.formatIssueSync(encoded.left))
+  if (Either.isLeft(encoded)) return refuse(describeIssue(encoded.left))
   const value = encoded.right
   return Array.isArray(value)
     ? Either.right({ args: value, kwargs: {} })

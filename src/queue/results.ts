@@ -9,9 +9,11 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import { decode as decodeDuration } from "../internal/duration.js"
+import { show } from "../internal/show.js"
 import type * as Job from "../Job.js"
 import type { JobRecord, Outcome } from "../JobRecord.js"
-import type * as Redis from "../Redis.js"
+import * as Redis from "../Redis.js"
 import type { WireError } from "../wire/error.js"
 import * as keys from "../wire/keys.js"
 import * as Result from "../wire/result.js"
@@ -82,7 +84,13 @@ export const awaitResult = <J extends Job.Any>(
   Job.Failure<J> | JobFailed | JobMissing | AwaitTimeout | Redis.RedisError | WireError | ParseResult.ParseError,
   Job.OutcomeContext<J>
 > => {
-  const missing = new JobMissing({ jobId })
+  const longest = decodeDuration(timeout)
+  if (Option.isNone(longest)) {
+    const message = "timeout: expected a duration such as \"10 seconds\""
+    return Effect.fail(new Redis.RedisError({ reason: "reply", command: "await", code: "ERR", message }))
+  }
+  const id = typeof jobId === "string" ? jobId : show(jobId)
+  const missing = Effect.suspend(() => Effect.fail(new JobMissing({ jobId: id })))
   const untilItEnds = Effect.gen(function*() {
     while (true) {
       const { detail, state } = yield* awaiting.mark(jobId)
@@ -109,7 +117,7 @@ export const awaitResult = <J extends Job.Any>(
     }
   })
   return untilItEnds.pipe(
-    Effect.timeoutFail({ duration: timeout, onTimeout: () => new AwaitTimeout({ jobId }) }),
+    Effect.timeoutFail({ duration: longest.value, onTimeout: () => new AwaitTimeout({ jobId: id }) }),
     Effect.flatten
   )
 }

@@ -67,8 +67,16 @@ const errorCode = (error: Error | undefined): string =>
  */
 const asCause = (error: Error | undefined): { readonly cause?: Error } => error === undefined ? {} : { cause: error }
 
+/** Of a command that the server does not know, or was told to forget, it repeats the arguments: a payload may be one. */
+const withoutArguments = (message: string): string => message.replace(/,? with args beginning with:[^]*$/, "")
+
 const replyError = (command: string, error: Error): RedisError =>
-  new RedisError({ reason: "reply", command, code: replyCode(error.message), message: error.message })
+  new RedisError({
+    reason: "reply",
+    command,
+    code: replyCode(error.message),
+    message: withoutArguments(error.message)
+  })
 
 /** How many bytes are handed to the system although more may come: the server shall work while the rest is made. */
 const worthACall = 4096

@@ -12,7 +12,7 @@ import * as Json from "./json.js"
 import * as Status from "./status.js"
 
 /** Whether RQ 2.8 and later can read a job of this id; on any other its workers end. */
-export const isJobId = (id: string): boolean => /^[A-Za-z0-9_-]+$/.test(id)
+export const isJobId = (id: unknown): id is string => typeof id === "string" && /^[A-Za-z0-9_-]+$/.test(id)
 
 /**
  * What the hash of a new job gets. Times are milliseconds since 1970. Durations are whole seconds; -1 or Infinity means
@@ -348,6 +348,10 @@ export const decode = (
           other.set(field, Bytes.text(value))
       }
     })
+    // one that is there and empty is a payload that can't be read, as any other that makes no sense
+    for (let i = 0; data === undefined && i + 1 < flat.length; i += 2) {
+      if (Bytes.text(flat[i]!) === "data") data = flat[i + 1]!
+    }
     if (data === undefined) throw Wire.make("data", `missing in the hash of job ${Wire.show(id)}: no job of RQ`)
     if (status === undefined) throw Wire.make("status", `missing in the hash of job ${Wire.show(id)}`)
     if (other !== undefined) rest.other = other

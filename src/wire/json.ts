@@ -213,7 +213,7 @@ class Reader {
   private fail(): never {
     throw new SyntaxError(
       this.at < this.source.length
-        ? `unexpected ${Wire.show(this.source.slice(this.at, this.at + 20))} at position ${this.at}`
+        ? `unexpected ${Wire.show(this.source[this.at]!)} at position ${this.at}`
         : "the text ends too early"
     )
   }

@@ -28,15 +28,20 @@ export const family = {
   cleaning: "rq:clean_registries:"
 } as const
 
+/** What JavaScript passes for a name may be anything: such a key is nobody's, and making it is no defect. */
+const asText = (name: string): string => typeof name === "string" ? name : typeof name === "number" ? String(name) : "?"
+
+const of = (family: string, name: string): string => family + asText(name)
+
 /** List of job ids, head = next to run. Also the member that stands for the queue in {@link queues}. */
-export const queue = (name: string): string => family.queue + name
+export const queue = (name: string): string => of(family.queue, name)
 
 /** The name of the queue behind a member of {@link queues}, or undefined when the member is no queue's key. */
 export const queueName = (key: string): string | undefined =>
   key.startsWith(family.queue) ? key.slice(family.queue.length) : undefined
 
 /** Hash of one job. */
-export const job = (id: string): string => family.job + id
+export const job = (id: string): string => of(family.job, id)
 
 /** Set of the ids of the jobs that wait for this one. */
 export const dependents = (jobId: string): string => `${family.job}${jobId}:dependents`
@@ -51,40 +56,41 @@ export const dependentOf = (key: string): string | undefined =>
     : undefined
 
 /** Sorted set of job ids by due time, in seconds. */
-export const scheduled = (queueName: string): string => family.scheduled + queueName
+export const scheduled = (queueName: string): string => of(family.scheduled, queueName)
 
 /** Sorted set of `job id:execution id` by the time at which the execution counts as abandoned (StartedJobRegistry). */
-export const started = (queueName: string): string => family.started + queueName
+export const started = (queueName: string): string => of(family.started, queueName)
 
 /** Sorted set of job ids by the time at which they expire (FinishedJobRegistry). */
-export const finished = (queueName: string): string => family.finished + queueName
+export const finished = (queueName: string): string => of(family.finished, queueName)
 
 /** Sorted set of job ids by the time at which they expire (FailedJobRegistry). */
-export const failed = (queueName: string): string => family.failed + queueName
+export const failed = (queueName: string): string => of(family.failed, queueName)
 
 /** Sorted set of job ids that wait for other jobs. */
-export const deferred = (queueName: string): string => family.deferred + queueName
+export const deferred = (queueName: string): string => of(family.deferred, queueName)
 
 /** Sorted set of canceled job ids. */
-export const canceled = (queueName: string): string => family.canceled + queueName
+export const canceled = (queueName: string): string => of(family.canceled, queueName)
 
 /** Stream of a job's outcomes. */
-export const results = (jobId: string): string => family.results + jobId
+export const results = (jobId: string): string => of(family.results, jobId)
 
 /** Sorted set of the ids of a job's executions. */
-export const executions = (jobId: string): string => family.executions + jobId
+export const executions = (jobId: string): string => of(family.executions, jobId)
 
 /** Hash of one execution. */
-export const execution = (jobId: string, executionId: string): string => `${family.execution}${jobId}:${executionId}`
+export const execution = (jobId: string, executionId: string): string =>
+  `${of(family.execution, jobId)}:${asText(executionId)}`
 
 /** Set of the keys of all workers. */
 export const workers = "rq:workers"
 
 /** Set of the keys of the workers that listen on a queue. */
-export const workersOf = (queueName: string): string => family.workers + queueName
+export const workersOf = (queueName: string): string => of(family.workers, queueName)
 
 /** Hash of one worker. Also the member that stands for it in {@link workers}. */
-export const worker = (name: string): string => family.worker + name
+export const worker = (name: string): string => of(family.worker, name)
 
 /** Set of `job id:execution id`, what a worker runs (RQ 3.0). */
 export const workerExecutions = (name: string): string => `${worker(name)}:executions`
@@ -94,16 +100,16 @@ export const workerName = (key: string): string | undefined =>
   key.startsWith(family.worker) ? key.slice(family.worker.length) : undefined
 
 /** Channel on which a worker takes commands. */
-export const workerChannel = (name: string): string => `rq:pubsub:${name}`
+export const workerChannel = (name: string): string => of("rq:pubsub:", name)
 
 /** String: the name of the scheduler that leads the queue. */
-export const schedulerLock = (queueName: string): string => family.schedulerLock + queueName
+export const schedulerLock = (queueName: string): string => of(family.schedulerLock, queueName)
 
 /** Hash of one scheduler (RQ 2.10). */
-export const scheduler = (name: string): string => `rq:scheduler:${name}`
+export const scheduler = (name: string): string => of("rq:scheduler:", name)
 
 /** String that exists while RQ's clean-up looks after the queue; RQ 1 leaves it there for a quarter of an hour. */
-export const cleaning = (queueName: string): string => family.cleaning + queueName
+export const cleaning = (queueName: string): string => of(family.cleaning, queueName)
 
 /** String whose existence suspends all workers. */
 export const suspended = "rq:suspended"
@@ -138,13 +144,13 @@ export const ownFamily = {
 } as const
 
 export const handover = (queueName: string, workerName: string): string =>
-  `${ownFamily.handover}${queueName}:${workerName}`
+  `${of(ownFamily.handover, queueName)}:${asText(workerName)}`
 
-export const handovers = (queueName: string): string => ownFamily.handovers + queueName
+export const handovers = (queueName: string): string => of(ownFamily.handovers, queueName)
 
-export const maintenance = (queueName: string): string => ownFamily.maintenance + queueName
+export const maintenance = (queueName: string): string => of(ownFamily.maintenance, queueName)
 
-export const tidied = (queueName: string): string => ownFamily.tidied + queueName
+export const tidied = (queueName: string): string => of(ownFamily.tidied, queueName)
 
 /** List of ids that RQ's workers have taken out of the queue and not started yet (RQ 2). */
 export const intermediate = (queueName: string): string => `${queue(queueName)}:intermediate`
@@ -153,17 +159,17 @@ export const intermediate = (queueName: string): string => `${queue(queueName)}:
 export const intermediateSeen = (queueName: string, jobId: string): string =>
   `${intermediate(queueName)}:first_seen:${jobId}`
 
-export const lock = (name: string): string => ownFamily.lock + name
+export const lock = (name: string): string => of(ownFamily.lock, name)
 
 /** Channel that tells schedulers of a queue what they would otherwise see at their next tick. */
-export const schedulerChannel = (queueName: string): string => ownFamily.scheduler + queueName
+export const schedulerChannel = (queueName: string): string => of(ownFamily.scheduler, queueName)
 
 /** Set of the names of paused queues. */
 export const paused = "rq:effect:paused"
 
-export const journal = (queueName: string): string => ownFamily.journal + queueName
+export const journal = (queueName: string): string => of(ownFamily.journal, queueName)
 
 /** List of when the whole fleet was suspended, the latest first. */
 export const fleetJournal = "rq:effect:journal"
 
-export const unique = (jobId: string): string => ownFamily.unique + jobId
+export const unique = (jobId: string): string => of(ownFamily.unique, jobId)

@@ -5,7 +5,9 @@
  */
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import { Buffer } from "node:buffer"
 import * as Bytes from "./bytes.js"
+import * as Wire from "./error.js"
 import type { WireError } from "./error.js"
 import * as Json from "./json.js"
 
@@ -35,16 +37,26 @@ export interface Payload {
 export const encode = (payload: Payload): Either.Either<string, WireError> => {
   const kwargs = Object.keys(payload.kwargs).length === 0 ? emptyKwargs : Json.stringify(payload.kwargs, "kwargs")
   if (Either.isLeft(kwargs)) return kwargs
+  return Either.flatMap(encodeArgs(payload, kwargs.right), bounded)
+}
+
+/** What no reader would take is not sent. A text has as many bytes as units at least, and three for each at most. */
+const bounded = (text: string): Either.Either<string, WireError> =>
+  text.length * 3 > Bytes.maxInflated && Buffer.byteLength(text) > Bytes.maxInflated
+    ? Either.left(Wire.make("payload", tooLargeMessage))
+    : Either.right(text)
+
+const encodeArgs = (payload: Payload, kwargs: string): Either.Either<string, WireError> => {
   const name = JSON.stringify(payload.name)
   if (payload.args.length === 1) {
     // One argument is what effect-rq's own jobs have, and their users call it the payload.
     const payloadText = Json.stringify(payload.args[0] === undefined ? null : payload.args[0], "payload")
     return Either.isLeft(payloadText)
       ? payloadText
-      : Either.right(`[${name},null,[${payloadText.right}],${kwargs.right}]`)
+      : Either.right(`[${name},null,[${payloadText.right}],${kwargs}]`)
   }
   const args = Json.stringify(payload.args, "args")
-  return Either.isLeft(args) ? args : Either.right(`[${name},null,${args.right},${kwargs.right}]`)
+  return Either.isLeft(args) ? args : Either.right(`[${name},null,${args.right},${kwargs}]`)
 }
 
 const emptyKwargs: Either.Either<string, WireError> = Either.right("{}")
@@ -99,7 +111,9 @@ const kindOf = (value: unknown): string =>
     ? "an object"
     : typeof value === "string"
     ? "a text"
-    : `${String(value)}`
+    : value === undefined
+    ? "nothing"
+    : `a ${typeof value}`
 
 const malformed = (message: string): Either.Either<never, PayloadError> =>
   Either.left(new PayloadError({ reason: "Malformed", message }))
@@ -112,9 +126,13 @@ const pickled: Either.Either<never, PayloadError> = Either.left(
   })
 )
 
+const tooLargeMessage = `more than ${
+  Bytes.maxInflated / 1024 / 1024
+} MiB. Store the content elsewhere and send where it is`
+
 const tooLarge: Either.Either<never, PayloadError> = Either.left(
   new PayloadError({
     reason: "TooLarge",
-    message: `data: more than ${Bytes.maxInflated / 1024 / 1024} MiB. Store the content elsewhere and send where it is`
+    message: `data: ${tooLargeMessage}`
   })
 )

@@ -32,13 +32,28 @@ const typeByCode: ReadonlyMap<string, ResultType> = new Map([
 
 /** `return_value`: base64 of JSON. undefined is written as null, which is Python's None. */
 export const encodeReturn = (value: unknown): Either.Either<string, Wire.WireError> =>
-  Either.map(
+  Either.flatMap(
     Json.stringify(value === undefined ? null : value, "result"),
-    (text) => Buffer.from(text, "utf8").toString("base64")
+    (text) => {
+      const bytes = text.length > Bytes.maxInflated ? undefined : Buffer.from(text, "utf8")
+      return bytes === undefined || bytes.length > Bytes.maxInflated
+        ? Either.left(
+          Wire.make(
+            "result",
+            `more than ${Bytes.maxInflated / 1024 / 1024} MiB. Store the content elsewhere and return where it is`
+          )
+        )
+        : Either.right(bytes.toString("base64"))
+    }
   )
 
+/** How much of a failure's text is kept: nobody reads more, and a text beyond bounds could not be read back. */
+const longestException = 1_000_000
+
 /** `exc_string`: base64 of the deflated text. */
-export const encodeException = (text: string): string => Zlib.deflateSync(text).toString("base64")
+export const encodeException = (text: string): string =>
+  Zlib.deflateSync(text.length > longestException ? `${text.slice(0, longestException)}\n... (cut)` : text)
+    .toString("base64")
 
 /** An outcome as it was read. Times are milliseconds since 1970. */
 export interface ResultRecord {

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import { luaRequireType } from "../lifecycle/enqueue.js"
 import { type Execution, luaIsOwner } from "../lifecycle/execution.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
@@ -25,7 +26,9 @@ export const setMeta = Redis.script(
   {
     name: "set-meta",
     numberOfKeys: 2,
-    lua: `${luaIsOwner}
+    lua: `${luaIsOwner}${luaRequireType}
+local wrong = requireType(KEYS[1], "zset") or requireType(KEYS[2], "hash")
+if wrong then return wrong end
 if not redis.call("ZSCORE", KEYS[1], ARGV[1]) then return 0 end
 local job = redis.call("HMGET", KEYS[2], "status", "worker_name", "execution", "meta")
 if job[1] ~= "started" or not isOwner(ARGV[5], job[2]) or job[3] and job[3] ~= ARGV[4] then return 0 end

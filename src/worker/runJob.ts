@@ -13,6 +13,7 @@ import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import { CurrentJob, type CurrentJobService } from "../CurrentJob.js"
+import { describe as describeIssue } from "../internal/issue.js"
 import { type Handler, handlerTag } from "../job-group/handler.js"
 import type * as Job from "../Job.js"
 import type * as JobGroup from "../JobGroup.js"
@@ -184,7 +185,7 @@ const run = (job: Runnable, payload: Payload.Payload): Effect.Effect<Outcome, un
   const misfit = (issue: ParseResult.ParseIssue): Effect.Effect<Outcome> =>
     Effect.succeed(
       failed(
-        `the payload of ${name} doesn't fit its Schema\n${ParseResult.TreeFormatter.formatIssueSync(issue)}`,
+        `the payload of ${name} doesn't fit its Schema\n${describeIssue(issue)}`,
         "never"
       )
     )
@@ -223,7 +224,7 @@ const toCompleted = (job: Runnable, success: unknown): Effect.Effect<Outcome> =>
     return Effect.succeed(
       Either.isRight(encoded)
         ? completed(encoded.right)
-        : misfit(ParseResult.TreeFormatter.formatIssueSync(encoded.left))
+        : misfit(describeIssue(encoded.left))
     )
   }
   return Effect.matchCause(parsed, { onFailure: (cause) => misfit(issues(cause)), onSuccess: completed })
@@ -246,5 +247,5 @@ const toOutcome = (job: Runnable, attempt: number, cause: Cause.Cause<unknown>):
 
 const issues = (cause: Cause.Cause<ParseResult.ParseIssue>): string => {
   const issue = Cause.failureOption(cause)
-  return Option.isSome(issue) ? ParseResult.TreeFormatter.formatIssueSync(issue.value) : Cause.pretty(cause)
+  return Option.isSome(issue) ? describeIssue(issue.value) : Cause.pretty(cause)
 }

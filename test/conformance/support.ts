@@ -186,6 +186,7 @@ export const assertRefusedUnchanged = <A>(
     const error = yield* Effect.flip(call)
     assert.strictEqual(error.reason, "script")
     assert.strictEqual(error.code, "WRONGTYPE")
+    assert.match(error.message, /rq:\S+ holds a \w+, expected a \w+/)
     assert.deepStrictEqual(yield* state(redis), before)
   })
 

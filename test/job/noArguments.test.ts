@@ -64,7 +64,7 @@ describe("without arguments", () => {
         assert(Option.isSome(result) && Exit.isFailure(result.value))
         return String(result.value.cause)
       }
-      assert.match(text(yield* queue.result(Needed, needed.id)), /\["a"\][^]*is missing/)
+      assert.match(text(yield* queue.result(Needed, needed.id)), /\na: is missing/)
       assert.match(text(yield* queue.result(Some, some.id)), /\[0\][^]*is missing/)
     }).pipe(provide))
 })

@@ -145,12 +145,14 @@ describe("decode", () => {
       assert.include(result.left.message, message)
     }
     for (const field of ["data", "status"]) {
-      for (const fields of [{ ...base, [field]: "" }, {}]) {
+      for (const fields of field === "data" ? [{ status: "queued" }, {}] : [{ ...base, [field]: "" }, { data: "[]" }]) {
         const result = JobHash.decode("id-1", flat(fields))
         assert(Either.isLeft(result))
         assert.include(result.left.message, "missing in the hash of job")
       }
     }
+    // a payload that is there and empty is one that can't be read, which fails the job and not who lists it
+    assert.deepStrictEqual(right(JobHash.decode("id-1", flat({ ...base, data: "" }))).data.length, 0)
     const long = decode({ timeout: "x".repeat(1000) })
     assert(Either.isLeft(long))
     assert.isBelow(long.left.message.length, 120)

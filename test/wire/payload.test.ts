@@ -35,6 +35,17 @@ describe("encode", () => {
     assert.include(message([], { at: Infinity }), "kwargs.at: Infinity has no JSON form")
   })
 
+  it("refuses what no reader would take", () => {
+    const of = (text: string) => Payload.encode({ name: "f", args: [], kwargs: { text } })
+    const bytes = Bytes.maxInflated - Buffer.byteLength(right(of("")))
+    assert(Either.isRight(of("x".repeat(bytes))))
+    for (const text of ["x".repeat(bytes + 1), "€".repeat(Math.ceil((bytes + 1) / 3))]) {
+      const refused = of(text)
+      assert(Either.isLeft(refused))
+      assert.match(refused.left.message, /^payload: more than 64 MiB\. Store the content elsewhere/)
+    }
+  })
+
   it("comes back as it was, deflated or not", () => {
     const json = fc.jsonValue()
     fc.assert(fc.property(fc.string(), fc.array(json), fc.dictionary(fc.string(), json), (name, args, kwargs) => {
@@ -55,7 +66,7 @@ describe("decode", () => {
       ["nonsense", "data: unexpected"],
       ["{}", "data: expected [name, null, args, kwargs], found an object"],
       [`["f",null,[]]`, "data: expected the four of [name, null, args, kwargs], found 3"],
-      [`[1,null,[],{}]`, "name: expected a text, found 1"],
+      [`[1,null,[],{}]`, "name: expected a text, found a number"],
       [`["f",{"a":1},[],{}]`, "instance: expected null, found an object"],
       [`["f",null,{},{}]`, "args: expected an array, found an object"],
       [`["f",null,[],[]]`, "kwargs: expected an object, found an array"],

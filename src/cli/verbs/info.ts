@@ -234,7 +234,7 @@ const rawLines = (
       `worker ${printable(worker.name)} ${stateOf(worker)[0]} ${printable(worker.queues.join(","))}`,
       `completed=${worker.successful}`,
       `failed=${worker.failed}`,
-      `job=${Option.getOrElse(worker.currentJob, () => "-")}`,
+      `job=${printable(Option.getOrElse(worker.currentJob, () => "-"))}`,
       `heartbeat_ms=${millisSince(worker.lastHeartbeat, now) ?? "-"}`
     ].join(" ")
   ))
@@ -280,7 +280,7 @@ export const run = (options: Options, named: ReadonlyArray<string>): Effect.Effe
             // Whoever watches wants to see it come back.
             Effect.catchAll((error) =>
               Effect.sync(() => {
-                process.stderr.write(`effect-rq: ${cut(error.message, 200)}\n`)
+                process.stderr.write(`effect-rq: ${cut(printable(error.message), 200)}\n`)
               })
             )
           )

@@ -14,7 +14,7 @@ import * as Queue from "../../Queue.js"
 import { withRedis } from "../connection.js"
 import { showDuration, showInstant, showRelative } from "../duration.js"
 import { failed, type Failure } from "../failure.js"
-import { columns, print, printable, printJson, style } from "../terminal.js"
+import { columns, json as showJson, print, printable, printJson, style } from "../terminal.js"
 import type { Values } from "../verbs.js"
 
 const iso = (instant: Option.Option<DateTime.Utc>): string | null =>
@@ -101,7 +101,7 @@ const describe = (job: JobRecord, runs: number, now: number): ReadonlyArray<stri
   const lasts = (name: string, duration: Option.Option<Duration.Duration>) => {
     if (Option.isSome(duration)) row(name, showDuration(Duration.toMillis(duration.value)))
   }
-  row("id", style.bold(job.id))
+  row("id", style.bold(printable(job.id)))
   row("status", paintOf(job.status)(job.status))
   row("queue", printable(job.queue))
   row("job", printable(job.description))
@@ -110,8 +110,8 @@ const describe = (job: JobRecord, runs: number, now: number): ReadonlyArray<stri
   } else {
     const { args, kwargs, name } = job.payload.right
     row("name", printable(name))
-    if (args.length > 0) row("arguments", JSON.stringify(args))
-    if (Object.keys(kwargs).length > 0) row("arguments", JSON.stringify(kwargs))
+    if (args.length > 0) row("arguments", showJson(args))
+    if (Object.keys(kwargs).length > 0) row("arguments", showJson(kwargs))
   }
   at("created", job.createdAt)
   at("due", job.dueAt)
@@ -131,11 +131,11 @@ const describe = (job: JobRecord, runs: number, now: number): ReadonlyArray<stri
   if (Option.isSome(job.repeatsLeft)) row("repeats left", String(job.repeatsLeft.value))
   if (job.abandoned > 0) row("abandoned", `${times(job.abandoned)} by a worker that died`)
   if (runs > 0) row("history", `${runs} ${runs === 1 ? "run" : "runs"}, effect-rq job history shows them`)
-  if (Object.keys(job.meta).length > 0) row("meta", JSON.stringify(job.meta))
+  if (Object.keys(job.meta).length > 0) row("meta", showJson(job.meta))
   if (Option.isSome(job.outcome)) {
     const { error, exception, returnValue } = job.outcome.value
-    if (returnValue !== undefined && returnValue !== null) block("result", JSON.stringify(returnValue, null, 2))
-    if (Option.isSome(error)) block("error", JSON.stringify(error.value, null, 2))
+    if (returnValue !== undefined && returnValue !== null) block("result", showJson(returnValue, 2))
+    if (Option.isSome(error)) block("error", showJson(error.value, 2))
     if (Option.isSome(exception)) block("exception", exception.value)
   }
   return lines
@@ -165,12 +165,12 @@ const paintOfType = (type: Outcome["type"]) =>
 /** What is known of how it ended, on one line. */
 const gist = ({ error, exception, returnValue }: Outcome): string =>
   Option.isSome(error)
-    ? JSON.stringify(error.value)
+    ? showJson(error.value)
     : Option.isSome(exception)
     ? lastOrFirstLine(exception.value)
     : returnValue === undefined || returnValue === null
     ? ""
-    : JSON.stringify(returnValue)
+    : showJson(returnValue)
 
 /** A traceback of Python tells what happened in its last line, a cause of Effect in its first. */
 const lastOrFirstLine = (text: string): string => {

@@ -10,7 +10,7 @@ import * as Job from "../../Job.js"
 import * as Queue from "../../Queue.js"
 import { withRedis } from "../connection.js"
 import { failed, type Failure } from "../failure.js"
-import { print, printable, printJson } from "../terminal.js"
+import { json as toJson, printable, printJson } from "../terminal.js"
 import type { Values } from "../verbs.js"
 
 /** A typed error as it is kept, told apart from the other ends that the wait may take. */
@@ -51,8 +51,7 @@ export const run = (options: Values<"jobWait">, [id = ""]: ReadonlyArray<string>
     ).pipe(
       Effect.map((result) => end("succeeded", "", { result: result ?? null })),
       Effect.catchTags({
-        Raised: ({ error }) =>
-          Effect.succeed(end("failed", `job ${shown} failed: ${JSON.stringify(error)}`, { error })),
+        Raised: ({ error }) => Effect.succeed(end("failed", `job ${shown} failed: ${toJson(error)}`, { error })),
         JobFailed: ({ message }) =>
           Effect.succeed(
             end("failed", `job ${shown} failed: ${printable(message.split("\n")[0]!)}`, { exception: message })
@@ -65,6 +64,6 @@ export const run = (options: Values<"jobWait">, [id = ""]: ReadonlyArray<string>
       withRedis(options.url)
     )
     if (options.json) yield* printJson({ id, ...ended })
-    else if (ended.result !== null) yield* print(JSON.stringify(ended.result, null, 2))
+    else if (ended.result !== null) yield* printJson(ended.result, 2)
     if (ended.outcome !== "succeeded") return yield* failed(message)
   }))
