@@ -70,7 +70,7 @@ const worker = ({ concurrency, kind }: Params, onStart: () => void): Worker => {
   const made = new bullmq.Worker(queueName, async () => {
     onStart()
     if (kind === "async") await sleep(1)
-    return isTyped(kind) ? outcome : undefined
+    return isTyped(kind) || kind === "result" ? outcome : undefined
   }, { connection, concurrency, ...(kind === "gone" ? { removeOnComplete: { count: 0 } } : {}) })
   made.on("error", (error) => console.error(error))
   made.on("failed", (_, error) => console.error(error))

@@ -46,10 +46,11 @@ const typed = {
   payload: { to: Schema.String, name: Schema.String, at: Schema.Date, tags: Schema.Array(Schema.String) },
   success: Schema.Struct({ messageId: Schema.String, size: Schema.Number })
 }
+const Result = Job.make("bench.result", { queue: queueName, success: typed.success })
 const Typed = Job.make("bench.typed", typed)
 const Async = Job.make("bench.async", typed)
 const Endless = Job.make("bench.endless", { queue: queueName })
-const Jobs = JobGroup.make(Void, Gone, Typed, Async, Endless)
+const Jobs = JobGroup.make(Void, Gone, Result, Typed, Async, Endless)
 const typedPayload = { ...payload, at: new Date(payload.at) }
 
 /** Told of each start of a job. */
@@ -58,6 +59,7 @@ const started = Effect.sync(() => onStart())
 const Handlers = Jobs.toLayer({
   "bench.void": () => started,
   "bench.gone": () => started,
+  "bench.result": () => Effect.as(started, outcome),
   "bench.typed": () => Effect.as(started, outcome),
   "bench.async": () => Effect.as(Effect.zipRight(started, Effect.sleep(1)), outcome),
   "bench.endless": () => Effect.zipRight(started, Effect.never)
@@ -80,7 +82,7 @@ const request = ({ kind }: Params, at?: Date, queue?: string): Queue.Request => 
   const options = { ...(at === undefined ? {} : { at }), ...(queue === undefined ? {} : { queue }) }
   return isTyped(kind)
     ? Queue.request(kind === "async" ? Async : Typed, typedPayload, options)
-    : Queue.request(kind === "gone" ? Gone : Void, {}, options)
+    : Queue.request(kind === "gone" ? Gone : kind === "result" ? Result : Void, {}, options)
 }
 
 const requests = (params: Params, n: number, at?: (index: number) => Date) => {
@@ -94,7 +96,7 @@ const requests = (params: Params, n: number, at?: (index: number) => Date) => {
 const enqueueOne = (queue: Queue.QueueService, { kind }: Params) =>
   isTyped(kind)
     ? queue.enqueue(kind === "async" ? Async : Typed, typedPayload)
-    : queue.enqueue(kind === "gone" ? Gone : Void)
+    : queue.enqueue(kind === "gone" ? Gone : kind === "result" ? Result : Void)
 
 const rate = (n: number, since: number): number => n * 1000 / (performance.now() - since)
 

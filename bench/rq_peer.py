@@ -22,7 +22,7 @@ def typed(**payload):
 
 
 def function(params):
-    return "rq_peer.typed" if params["kind"] == "typed" else "rq_peer.void"
+    return {"typed": "rq_peer.typed", "result": "rq_peer.typed"}.get(params["kind"], "rq_peer.void")
 
 
 def kwargs(params):

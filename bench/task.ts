@@ -22,10 +22,10 @@ export interface Params {
 }
 
 /**
- * `void`: no payload and no result. `gone`: the same, deleted when done. `typed`: a payload and a result. `async`: the
+ * `void`: no payload and no result. `gone`: the same, deleted when done. `result`: a result, and no payload. `typed`: a payload and a result. `async`: the
  * same, with a millisecond of waiting in between.
  */
-export type Kind = "void" | "gone" | "typed" | "async"
+export type Kind = "void" | "gone" | "result" | "typed" | "async"
 
 export const isTyped = (kind: Kind): boolean => kind === "typed" || kind === "async"
 

@@ -327,7 +327,8 @@ describe("a fleet of workers with schedulers", () => {
       `rq:scheduler:${killedScheduler}`,
       `rq:worker:${killed.name}:executions`,
       `rq:effect:maintenance:${queue}`,
-      `rq:effect:tidied:${queue}`
+      `rq:effect:tidied:${queue}`,
+      `rq:effect:journal:${queue}`
     ]
     const staying = [
       `rq:finished:${queue}`,
