@@ -72,6 +72,16 @@ suite("enqueue: (new) -> queued", (it) => {
       yield* assertNoTtl(redis, keys.job("b"))
     }))
 
+  it("of one job by itself heeds its place and its ttl as well", ({ redis }) =>
+    Effect.gen(function*() {
+      const enqueue = redis.eval(script)
+      yield* enqueue([newJob("a")])
+      yield* enqueue([newJob("front", { atFront: true, ttl: 30 })])
+      assert.deepStrictEqual(yield* waiting(redis), ["front", "a"])
+      yield* assertTtl(redis, keys.job("front"), 30)
+      yield* assertNoTtl(redis, keys.job("a"))
+    }))
+
   it("takes many jobs of several queues at once, each queue in order", ({ redis }) =>
     Effect.gen(function*() {
       const queues = ["red", "green", "blue"]

@@ -97,6 +97,16 @@ suite("the fence of an execution: its worker", (it) => {
       assert.deepStrictEqual((yield* assertUnchanged(redis, late)).handedIn, [false, false, false, false])
     }))
 
+  it("nor one that was taken out while its job still counts as started by it", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { fields: { execution: execution(0), retries_left: "3" } })
+      yield* redis.send("ZREM", keys.started("default"), `a:${execution(0)}`)
+      for (const ended of [completed, failed, stopped, released]) {
+        const late = turn(redis, { ended: [ended("a")] })
+        assert.deepStrictEqual((yield* assertUnchanged(redis, late)).handedIn, [false], ended("a")._tag)
+      }
+    }))
+
   it("a job whose worker's name Python has emptied is still its worker's", ({ redis }) =>
     Effect.gen(function*() {
       // Python's job.save() of a copy that was read before the start writes all fields but the status

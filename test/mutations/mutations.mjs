@@ -198,6 +198,30 @@ export const mutations = [
     tests: conformance("enqueue")
   },
   {
+    name: "enqueue-once-alone",
+    what: "as above, of a call for one job",
+    file: lifecycle("enqueue"),
+    find: `if redis.call("EXISTS", key) == 1 then return { 0 } end`,
+    replace: ``,
+    tests: conformance("enqueue")
+  },
+  {
+    name: "enqueue-ttl-alone",
+    what: "a job that is enqueued by itself waits for longer than its ttl",
+    file: lifecycle("enqueue"),
+    find: `if ttl ~= "" then redis.call("EXPIRE", key, ttl) end`,
+    replace: ``,
+    tests: conformance("enqueue")
+  },
+  {
+    name: "enqueue-front-alone",
+    what: "a job for the front of the queue that is enqueued by itself goes to its end",
+    file: lifecycle("enqueue"),
+    find: `front == "1" and "LPUSH" or "RPUSH"`,
+    replace: `"RPUSH"`,
+    tests: conformance("enqueue")
+  },
+  {
     name: "enqueue-type",
     what: "a foreign key under the name of a queue leaves half a job behind",
     file: lifecycle("enqueue"),
@@ -527,7 +551,7 @@ export const mutations = [
     file: lifecycle("result"),
     find: `if ttl > 0 then redis.call("EXPIRE", results, ttl)`,
     replace: `if ttl > 0 then tostring(ttl)`,
-    tests: conformance("complete", "fail")
+    tests: conformance("result")
   },
   {
     name: "complete-dependents",

@@ -305,6 +305,26 @@ describe("a lost reply", () => {
       ))
   }
 
+  it.effect("of two turns at once repeats nothing that both are told of when they ask what was claimed", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const { around, state } = losing("turn", [2, 3], "after")
+        let asking = 0
+        let together = 0
+        const slow: Around = (name, call, params) =>
+          Effect.suspend(() => {
+            if (name === "recover") together = Math.max(together, ++asking)
+            return Effect.exit(around(name, call, params))
+          }).pipe(
+            Effect.flatMap((exit) => Effect.delay(exit, 20)),
+            Effect.ensuring(Effect.sync(() => asking -= name === "recover" ? 1 : 0))
+          )
+        yield* everythingOnce(world, slow, { concurrency: 8, millis: (index) => (index % 3) * 100 })
+        assert.strictEqual(state.losses, 2)
+        assert.strictEqual(together, 2)
+      })
+    ))
+
   for (const when of ["before", "after"] as const) {
     it.effect(`and with it the fiber that waited (a defect, ${when} the turn took effect) loses nothing`, () =>
       travelling((world) =>
