@@ -134,6 +134,8 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     log,
 
     isConnected: () => connected,
+    /** Whether it was the last thing said that this key holds something foreign. */
+    isForeign: (key: string) => problem !== undefined && problem.startsWith(`${key}: `),
     /** For how many jobs there is a slot. */
     free: () =>
       Math.min(

@@ -43,9 +43,16 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
           seconds
         )
       })
+      const started = keys.started(queue)
       let backOff = firstBackOff
       while (true) {
         yield* state.mayWait.await
+        if (state.isForeign(started)) {
+          // What would be handed over can't be started, and goes back: without a pause it would be handed over at once.
+          yield* Effect.sleep(backOff)
+          backOff = Math.min(longestBackOff, backOff * 2)
+          yield* state.mayWait.await
+        }
         if (state.pausedQueues.has(queue)) {
           yield* Effect.sleep(pausedMillis)
           continue
@@ -60,7 +67,7 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
         state.updateWaiting()
         state.pumpSignal.notify()
         if (moved._tag === "Right") {
-          backOff = firstBackOff
+          if (!state.isForeign(started)) backOff = firstBackOff
         } else {
           if (moved.left.code === "WRONGTYPE") {
             // The key of the queue holds something else, which the calls that claim tell of. Redis is there.

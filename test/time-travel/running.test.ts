@@ -448,3 +448,23 @@ describe("an option that can't be used", () => {
       ))
   }
 })
+
+describe("a registry whose key holds something foreign", () => {
+  it.effect("is asked for again and again with pauses, while other queues go on; what waits runs once it is mended", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        yield* world.redis.send("SET", keys.started("q"), "foreign")
+        yield* world.worker("worker", { queues: ["q", "other"], concurrency: 1 })
+        yield* enqueueNamed(world, ["held"], { queue: "q" })
+        // Without a pause this would not come to an end.
+        yield* world.adjust("1 minute")
+        yield* enqueueNamed(world, ["free"], { queue: "other" })
+        yield* world.settle
+        assert.deepStrictEqual(world.names(), ["free"])
+        assert.strictEqual(yield* world.queue.length("q"), 1)
+        yield* world.redis.send("DEL", keys.started("q"))
+        yield* world.adjust("6 seconds")
+        assert.deepStrictEqual(world.names(), ["free", "held"])
+      })
+    ))
+})
