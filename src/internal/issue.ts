@@ -17,6 +17,10 @@ const kindOf = (value: unknown): string =>
     ? "a text"
     : typeof value === "undefined"
     ? "nothing"
+    : typeof value === "number" && !Number.isFinite(value)
+    ? String(value) // none of these three is a secret
+    : typeof value === "bigint"
+    ? "an integer beyond 2^53, a bigint"
     : `a ${typeof value}`
 
 const isIssues = (
@@ -50,7 +54,7 @@ const collect = (issue: ParseResult.ParseIssue, path: string, out: Array<string>
     }
     case "Refinement":
       if (issue.kind === "From") return collect(issue.issue, path, out)
-      out.push(`${at}expected ${expected(issue.ast)}, got another ${kindOf(issue.actual).replace(/^an? /, "")}`)
+      out.push(`${at}expected ${expected(issue.ast)}, got ${kindOf(issue.actual).replace(/^an? /, "another ")}`)
       return
     case "Transformation":
       if (issue.kind !== "Transformation") return collect(issue.issue, path, out)

@@ -118,7 +118,7 @@ return [
       assert.deepStrictEqual(yield* queue.result(Add, big), Option.some(Exit.succeed(2n ** 64n + 1n)))
       assert.deepStrictEqual(yield* queue.result(Add, edge), Option.some(Exit.succeed(2n ** 53n)))
       // a Schema of numbers refuses it; nothing is rounded
-      assert.include(messageOf(yield* queue.result(Half, tooBig)), "18446744073709551616n")
+      assert.include(messageOf(yield* queue.result(Half, tooBig)), "got an integer beyond 2^53")
       assert.isTrue(
         yield* run(`return [fetch(i).return_value() for i in ids] == [2**64 + 1, 2**53]`, { ids: [big, edge] })
       )
@@ -141,7 +141,7 @@ return [
       assert.deepStrictEqual(yield* queue.result(Measure, infinity), Option.some(Exit.succeed("Infinity")))
       assert.deepStrictEqual(yield* queue.result(Measure, minus), Option.some(Exit.succeed("-Infinity")))
       assert.include(messageOf(yield* queue.result(Half, refused)), "doesn't fit its Schema")
-      assert.include(yield* run<string>(`return fetch(i).exc_info`, { i: refused }), "NaN")
+      assert.include(yield* run<string>(`return fetch(i).exc_info`, { i: refused }), "got NaN")
     }))
 
   test("NaN and Infinity are not sent, and are read where Python returns them", () =>
