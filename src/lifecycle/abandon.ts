@@ -24,6 +24,7 @@ import { luaDependents } from "./dependents.js"
 import { executionKeys, luaExecution } from "./execution.js"
 import { luaExpire } from "./expire.js"
 import { defaultFailureTtl, luaFail } from "./fail.js"
+import { luaGiveBack, luaIsQueued } from "./handover.js"
 import { luaRelease } from "./release.js"
 import { luaResult } from "./result.js"
 
@@ -108,7 +109,7 @@ local interval, maxAbandons, limit, forget = ARGV[4], tonumber(ARGV[5]), tonumbe
 local python = ARGV[8] == "1"
 local MAINTENANCE, HANDOVERS, CLEANING =
   KEYS[${executionKeys.length + 1}], KEYS[${executionKeys.length + 2}], KEYS[${executionKeys.length + 3}]
-${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaFail}${luaRelease}${luaExpire}${luaIsAhead}
+${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaFail}${luaRelease}${luaExpire}${luaIsAhead}${luaIsQueued}${luaGiveBack}
 
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 local function base64(bytes)
@@ -304,7 +305,7 @@ for i = 9, #ARGV do
     local dead = redis.call("ZRANGEBYSCORE", HANDOVERS .. queue, "-inf", "(" .. NOW_TEXT, "WITHSCORES", "LIMIT", 0, limit)
     for j = 1, #dead, 2 do
       local list = HANDOVER .. queue .. ":" .. dead[j]
-      while redis.call("LMOVE", list, QUEUE .. queue, "RIGHT", "LEFT") do end
+      giveBack(redis.call, list, QUEUE .. queue, JOB)
       if NOW - tonumber(dead[j + 1]) > forget then redis.call("ZREM", HANDOVERS .. queue, dead[j]) end
     end
   end

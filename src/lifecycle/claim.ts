@@ -17,6 +17,7 @@
  * @internal
  */
 import * as Bytes from "../wire/bytes.js"
+import { luaGiveBack, luaIsQueued } from "./handover.js"
 
 /** What is read of a started job, in this order; of each queue first its name, then so many items for each job. */
 export type ClaimedItem = Uint8Array | null
@@ -86,7 +87,7 @@ local function isAhead(execution)
 end
 `
 
-export const luaClaim = `
+export const luaClaim = `${luaIsQueued}${luaGiveBack}
 local claimed, groups = 0, {}
 -- How many ids of jobs that are gone may be dropped in one call: it must stay short whatever the list holds.
 local drops = 1000
@@ -104,7 +105,7 @@ local function claimFrom(list, queue)
     for i = 1, #ids do
       local id = ids[i]
       local job = redis.pcall("HMGET", JOB .. id, "status", ${luaClaimedFields}, "ended_at", "ttl")
-      if job.err or not (job[1] or job[2]) or job[1] and job[1] ~= "queued" or seen[id] then
+      if job.err or not isQueued(job[1], job[2]) or seen[id] then
         drops = drops - 1
       else
         local ahead = claimed + count >= SLOTS
@@ -165,7 +166,7 @@ local function claim(queues, handedOver)
     for i = 1, #queues do
       local list = HANDOVER .. queues[i] .. ":" .. WORKER
       if not isPaused[queues[i]] then claimFrom(list, queues[i]) end
-      while attempt("LMOVE", list, QUEUE .. queues[i], "RIGHT", "LEFT") do end
+      giveBack(attempt, list, QUEUE .. queues[i], JOB)
     end
   end
   for i = 1, #queues do

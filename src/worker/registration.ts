@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import { luaGiveBack, luaIsQueued } from "../lifecycle/handover.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 
@@ -78,6 +79,7 @@ export const unregister = Redis.script(
     keys.ownFamily.handover,
     keys.family.queue,
     keys.workerExecutions(params.worker),
+    keys.family.job,
     keys.worker(params.worker),
     params.worker,
     params.now,
@@ -89,8 +91,8 @@ export const unregister = Redis.script(
   ],
   {
     name: "unregister-worker",
-    numberOfKeys: 7,
-    lua: `
+    numberOfKeys: 8,
+    lua: `${luaIsQueued}${luaGiveBack}
 local key, member, worker, now, nowDate = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 redis.call("SREM", KEYS[2], member)
 redis.call("DEL", KEYS[7])
@@ -98,13 +100,10 @@ local last = 6 + tonumber(ARGV[6])
 for i = last + 1, #ARGV do
   local queue = ARGV[i]
   redis.call("SREM", KEYS[3] .. queue, member)
-  local moved
-  repeat
-    moved = redis.pcall("LMOVE", KEYS[5] .. queue .. ":" .. worker, KEYS[6] .. queue, "RIGHT", "LEFT")
-  until not moved or type(moved) == "table"
+  local problem = giveBack(redis.pcall, KEYS[5] .. queue .. ":" .. worker, KEYS[6] .. queue, KEYS[8])
   -- What can't be given back, because the key of the queue holds something else, and what may still come, is left to
   -- maintenance.
-  if moved or ARGV[5] == "1" then
+  if problem or ARGV[5] == "1" then
     redis.call("ZADD", KEYS[4] .. queue, now, worker)
   else
     redis.call("ZREM", KEYS[4] .. queue, worker)

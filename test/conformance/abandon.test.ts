@@ -332,6 +332,18 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
       assert.deepStrictEqual(yield* members(redis, keys.handovers("default")), ["dead", "alive"])
     }))
 
+  it("drops, and does not give back, what is not queued any more", ({ redis }) =>
+    Effect.gen(function*() {
+      for (const id of ["a", "b", "c"]) yield* putJob(redis, id)
+      yield* putJob(redis, "canceled", { status: "canceled" })
+      yield* redis.send("RPUSH", keys.queue("default"), "c")
+      yield* redis.send("RPUSH", keys.handover("default", "dead"), "gone", "a", "canceled", "b")
+      yield* redis.send("ZADD", keys.handovers("default"), Wire.seconds(now - 1), "dead")
+      yield* abandon(redis)
+      assert.deepStrictEqual(yield* waiting(redis), ["a", "b", "c"])
+      assert.strictEqual(yield* redis.send("EXISTS", keys.handover("default", "dead")), 0)
+    }))
+
   it("looks after each queue by itself", ({ redis }) =>
     Effect.gen(function*() {
       yield* putStarted(redis, "a", { ...dead, queue: "x" })

@@ -185,6 +185,18 @@ suite("claim: queued -> started", (it) => {
       assert.deepStrictEqual(yield* waiting(redis), ["h1", "h2", "h3", "a"])
     }))
 
+  it("drops, and does not give back, what is not queued any more", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* put(redis, "default", "a")
+      yield* putJob(redis, "h1")
+      yield* putJob(redis, "canceled", { status: "canceled" })
+      yield* putJob(redis, "h2")
+      yield* redis.send("RPUSH", keys.handover("default", "w1"), "h1", "canceled", "h2", "gone")
+      yield* turn(redis, { want: 0, handedOver: true })
+      assert.deepStrictEqual(yield* waiting(redis), ["h1", "h2", "a"])
+      assert.strictEqual(yield* redis.send("EXISTS", keys.handover("default", "w1")), 0)
+    }))
+
   it("passes over a queue whose key is something else, says so, and does the rest", ({ redis }) =>
     Effect.gen(function*() {
       yield* put(redis, "high", "a")

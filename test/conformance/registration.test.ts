@@ -4,7 +4,7 @@ import type { RedisService } from "../../src/Redis.js"
 import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
 import { register as registerScript, unregister as unregisterScript } from "../../src/worker/registration.js"
-import { assertTtl, assertUnchanged, at, hash, list, members, now, suite, waiting, zset } from "./support.js"
+import { assertTtl, assertUnchanged, at, hash, list, members, now, putJob, suite, waiting, zset } from "./support.js"
 
 const register = (redis: RedisService, incarnation = "i1", birth: ReadonlyArray<string> = ["birth", "b1"]) =>
   redis.eval(registerScript)({
@@ -63,11 +63,13 @@ suite("registration of workers", (it) => {
       assert.deepStrictEqual(yield* hash(redis, keys.worker("w1")), { incarnation: "i1", birth: "b1" })
     }))
 
-  it("leaving gives back what was handed over, keeps the hash with its last totals for a minute, and may be repeated", ({ redis }) =>
+  it("leaving gives back what was handed over and is queued, keeps the hash with its last totals for a minute, and may be repeated", ({ redis }) =>
     Effect.gen(function*() {
       yield* register(redis)
       yield* redis.send("HSET", keys.worker("w1"), "current_job", "a", "state", "busy")
-      yield* redis.send("RPUSH", keys.handover("high", "w1"), "a", "b")
+      for (const id of ["a", "b"]) yield* putJob(redis, id, { origin: "high" })
+      yield* putJob(redis, "canceled", { origin: "high", status: "canceled" })
+      yield* redis.send("RPUSH", keys.handover("high", "w1"), "a", "canceled", "b", "gone")
       yield* redis.send("RPUSH", keys.queue("high"), "c")
       yield* redis.send("SADD", keys.workers, "rq:worker:w2")
       yield* redis.send("SADD", keys.workerExecutions("w1"), "a:1")
@@ -101,6 +103,7 @@ suite("registration of workers", (it) => {
   it("leaving while the server may still move something leaves the handover lists to maintenance", ({ redis }) =>
     Effect.gen(function*() {
       yield* register(redis)
+      yield* putJob(redis, "a", { origin: "high" })
       yield* redis.send("RPUSH", keys.handover("high", "w1"), "a")
       yield* unregister(redis, true)
       assert.deepStrictEqual(yield* waiting(redis, "high"), ["a"])
@@ -117,6 +120,7 @@ suite("registration of workers", (it) => {
       yield* register(redis)
       yield* redis.send("RPUSH", keys.handover("high", "w1"), "a")
       yield* redis.send("SET", keys.queue("high"), "a text")
+      yield* putJob(redis, "b", { origin: "low" })
       yield* redis.send("RPUSH", keys.handover("low", "w1"), "b")
       yield* unregister(redis)
       assert.deepStrictEqual(yield* waiting(redis, "low"), ["b"])

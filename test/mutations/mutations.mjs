@@ -590,9 +590,9 @@ export const mutations = [
   {
     name: "claim-status",
     what: "a canceled or finished job is run",
-    file: lifecycle("claim"),
-    find: `or job[1] and job[1] ~= "queued" or seen[id]`,
-    replace: "or seen[id]",
+    file: lifecycle("handover"),
+    find: `return status == "queued" or not status and data`,
+    replace: "return status or data",
     tests: conformance("claim")
   },
   {
@@ -639,9 +639,25 @@ export const mutations = [
     name: "claim-give-back",
     what: "what was handed over and has no slot is not given back",
     file: lifecycle("claim"),
-    find: `while attempt("LMOVE", list, QUEUE .. queues[i], "RIGHT", "LEFT") do end`,
+    find: "giveBack(attempt, list, QUEUE .. queues[i], JOB)",
     replace: "",
     tests: conformance("claim")
+  },
+  {
+    name: "give-back-canceled",
+    what: "a job that was canceled while it was handed over goes back to the queue",
+    file: lifecycle("handover"),
+    find: `redis.call("LPOP", queue)`,
+    replace: "",
+    tests: [...conformance("claim"), ...conformance("abandon"), ...conformance("registration")]
+  },
+  {
+    name: "cancel-handed-over",
+    what: "a job that is canceled while it is handed over stays in the list of the worker",
+    file: lifecycle("resting"),
+    find: `if attempt("LREM", HANDOVER`,
+    replace: `if false and attempt("LREM", HANDOVER`,
+    tests: conformance("cancel")
   },
   {
     name: "claim-paused",
@@ -721,7 +737,7 @@ export const mutations = [
     name: "abandon-handover",
     what: "what was handed over to a worker that died is lost",
     file: lifecycle("abandon"),
-    find: `while redis.call("LMOVE", list, QUEUE .. queue, "RIGHT", "LEFT") do end`,
+    find: "giveBack(redis.call, list, QUEUE .. queue, JOB)",
     replace: "",
     tests: conformance("abandon")
   },
