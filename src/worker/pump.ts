@@ -15,6 +15,7 @@ import type * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
 import type { Summary } from "../Worker.js"
 import type { Ahead } from "./ahead.js"
+import { carriedOut as carriedOutScript } from "./carriedOut.js"
 import type { Executions } from "./executions.js"
 import { recover as recoverScript } from "./recover.js"
 import type { Settings } from "./settings.js"
@@ -45,7 +46,6 @@ interface Sent {
   readonly handingIn: ReadonlyArray<Ended>
   readonly handoversBefore: number
   readonly withHandovers: boolean
-  readonly repeated: boolean
   readonly stops: ReadonlySet<string>
   readonly want: number
 }
@@ -62,12 +62,43 @@ export const make = (
   const { aliveSeconds, burst, concurrency, executionPrefix, maxJobs, name, queues } = settings
   const turn = redis.eval(turnScript)
   const recover = redis.eval(recoverScript)
+  const carriedOut = redis.eval(carriedOutScript)
+
+  /** What had no effect: its execution was taken away, or it had been handed in by a call whose reply was lost. */
+  const onRefused = (refused: ReadonlyArray<Ended>): Effect.Effect<void> => {
+    // To give back a job that was taken away meanwhile is no loss.
+    const isDoubtful = ({ _tag, execution }: Ended) => state.handedInBefore.has(execution) && _tag !== "Released"
+    const doubtful = refused.filter(isDoubtful)
+    const taken = refused.filter((one) => !state.handedInBefore.has(one.execution))
+    const warn = (all: ReadonlyArray<Ended>) =>
+      all.length === 0 ? Effect.void : state.log(Effect.logWarning(
+        "ended without effect, because the execution was taken away meanwhile",
+        all.map(({ id }) => id)
+      ))
+    if (doubtful.length === 0) return warn(taken)
+    return carriedOut(doubtful).pipe(
+      Effect.matchEffect({
+        onFailure: (error) =>
+          Effect.zipRight(
+            warn(taken),
+            state.log(Effect.logDebug("handed in again, and whether it had been before can't be told", error))
+          ),
+        onSuccess: (before) => warn([...taken, ...doubtful.filter((_, index) => before[index] !== true)])
+      })
+    )
+  }
 
   const onSuccess = (
-    { handingIn, handoversBefore, repeated, stops, want, withHandovers }: Sent,
+    { handingIn, handoversBefore, stops, want, withHandovers }: Sent,
     { claimed, handedIn, held, more, paused, problem, retriedAt, suspended }: TurnResult
   ): Effect.Effect<void> => {
-    for (const one of handingIn) state.ours.delete(one.execution)
+    const refused = handedIn.includes(false)
+      ? onRefused(handingIn.filter((_, index) => handedIn[index] !== true))
+      : Effect.void
+    for (const { execution } of handingIn) {
+      state.ours.delete(execution)
+      state.handedInBefore.delete(execution)
+    }
     if (state.handovers === handoversBefore) {
       if (want > 0) {
         state.hungry = more
@@ -90,12 +121,6 @@ export const make = (
     for (const job of claimed) executions.take(job, stops)
     executions.begin()
     state.updateWaiting()
-    const refused = repeated || !handedIn.includes(false)
-      ? Effect.void
-      : state.log(Effect.logWarning(
-        "ended without effect, because the execution was taken away meanwhile",
-        handingIn.filter((_, index) => handedIn[index] !== true).map((one) => one.id)
-      ))
     const rest = [state.onConnection(undefined), state.onProblem(problem), said, refused]
       .filter((effect) => effect !== Effect.void)
     return rest.length === 0 ? Effect.void : Effect.all(rest, { discard: true })
@@ -107,6 +132,7 @@ export const make = (
   ): Effect.Effect<void, Redis.RedisError> => {
     // Also after a defect: the pump is started again, and nothing may be missing then.
     state.ended = [...handingIn, ...state.ended]
+    for (const { execution } of handingIn) state.handedInBefore.add(execution)
     state.unsure = true
     const error = Cause.failureOption(cause)
     return Effect.zipRight(
@@ -124,7 +150,6 @@ export const make = (
         handingIn,
         handoversBefore: state.handovers,
         withHandovers: state.handedOver && !state.stopping,
-        repeated: state.unsure,
         stops,
         want
       }

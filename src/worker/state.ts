@@ -67,6 +67,8 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     /** Executions that Redis still counts as ours: fetched, running, or how they ended is not handed in yet. */
     ours: new Set<string>(),
     ended: [] as Array<Ended>,
+    /** Executions of `ended` that went into a call which failed: it may have been carried out. */
+    handedInBefore: new Set<string>(),
     /** The number of the next execution. */
     counter: 0,
     claimed: 0,

@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as keys from "../../src/wire/keys.js"
-import { type Around, clocks, Task, type TaskHandler, travelling, type World } from "./support/world.js"
+import { type Around, clocks, Task, TaskFailed, type TaskHandler, travelling, type World } from "./support/world.js"
 
 const range = (count: number) => Array.from({ length: count }, (_, index) => index)
 
@@ -233,6 +233,7 @@ describe("a lost reply", () => {
     }
     yield* world.adjust("20 seconds")
     assert.deepStrictEqual([...world.names()].sort(), names, "each runs once")
+    assert.deepStrictEqual(world.texts("worker").filter((text) => text.startsWith("ended without effect")), [])
     for (const name of names) {
       assert.deepStrictEqual(yield* world.queue.result(Task, name), Option.some(Exit.succeed(name)), name)
       assert.strictEqual(yield* world.redis.send("XLEN", keys.results(name)), 1, name)
@@ -287,6 +288,32 @@ describe("a lost reply", () => {
           })
         ))
     }
+
+    it.effect(`of the turn that hands in a failure (${when} it took effect) is no execution that was taken away`, () =>
+      travelling((world) =>
+        Effect.gen(function*() {
+          let isLost = false
+          yield* world.worker("worker", {
+            handler: ({ millis, name }) =>
+              Effect.zipRight(Effect.sleep(millis), name === "ok" ? Effect.succeed(name) : new TaskFailed({ code: 1 })),
+            around: (name, call) =>
+              Effect.suspend(() => {
+                if (name !== "turn" || !isLost) return call
+                isLost = false
+                return when === "before" ? Effect.fail(lost) : Effect.zipRight(call, Effect.fail(lost))
+              })
+          })
+          yield* enqueueNamed(world, ["ok"], 5000, { resultTtl: 0 })
+          yield* enqueueNamed(world, ["fails"], 5000)
+          yield* enqueueNamed(world, ["again"], 5000, { retry: { max: 1 } })
+          yield* world.adjust("4 seconds")
+          isLost = true
+          yield* world.adjust("20 seconds")
+          assert.isFalse(isLost)
+          assert.deepStrictEqual(world.texts("worker").filter((text) => text.startsWith("ended without effect")), [])
+          assert.deepStrictEqual(world.names(), ["ok", "fails", "again", "again"])
+        })
+      ))
 
     it.effect(`of a turn and of the question what it has claimed (${when} it took effect) loses nothing`, () =>
       travelling((world) =>
