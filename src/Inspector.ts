@@ -18,7 +18,9 @@ import { type RawQueue, readQueues } from "./inspector/queues.js"
 import * as Tell from "./inspector/story.js"
 import type { Status } from "./JobRecord.js"
 import * as Redis from "./Redis.js"
+import * as Bytes from "./wire/bytes.js"
 import * as Date from "./wire/date.js"
+import * as Wire from "./wire/error.js"
 import type { WireError } from "./wire/error.js"
 import * as keys from "./wire/keys.js"
 import * as SchedulerHash from "./wire/scheduler.js"
@@ -67,6 +69,8 @@ export interface QueueInfo {
   readonly lag: Duration.Duration
   /** None while no scheduler leads the queue: nothing is promoted then. */
   readonly leader: Option.Option<Leader>
+  /** A key of the queue that holds something foreign; what it would have told is 0 or none here. */
+  readonly problem: Option.Option<WireError>
 }
 
 /**
@@ -91,6 +95,8 @@ export interface WorkerInfo {
   readonly pid: Option.Option<number>
   /** Name and version of the library that runs it. */
   readonly version: Option.Option<string>
+  /** Why what it has told of itself can't be read; then all but its name is none, empty or 0 here. */
+  readonly problem: Option.Option<WireError>
 }
 
 /**
@@ -183,12 +189,12 @@ export interface InspectorService {
   /** Who leads a queue. */
   readonly leader: (queue: string) => Effect.Effect<Option.Option<Leader>, Redis.RedisError>
   /**
-   * Workers in the order of their names; of these queues, or all. Fails with `WireError` when what one has told of
-   * itself can't be read.
+   * Workers in the order of their names; of these queues, or all. One that can't be read is among them, with its
+   * `problem`.
    */
   readonly workers: (
     queues?: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<WorkerInfo>, Redis.RedisError | WireError>
+  ) => Effect.Effect<ReadonlyArray<WorkerInfo>, Redis.RedisError>
   /** The schedulers that lead these queues, or any. Those that stand by are not known to Redis. */
   readonly schedulers: (
     queues?: ReadonlyArray<string>
@@ -258,7 +264,8 @@ const toQueueInfo = (name: string, raw: RawQueue, now: number): QueueInfo => ({
   nextDue: raw.nextDue === "" ? Option.none() : instant(Date.millis(raw.nextDue)),
   overdue: raw.overdue,
   lag: Duration.millis(raw.overdue === 0 ? 0 : Math.max(0, now - Date.millis(raw.firstDue))),
-  leader: toLeader(raw.leader, raw.leaseMillis, now)
+  leader: toLeader(raw.leader, raw.leaseMillis, now),
+  problem: raw.problemKey === "" ? Option.none() : Option.some(Wire.make(raw.problemKey, raw.problem))
 })
 
 const toWorkerInfo = (record: WorkerHash.WorkerRecord): WorkerInfo => ({
@@ -273,7 +280,24 @@ const toWorkerInfo = (record: WorkerHash.WorkerRecord): WorkerInfo => ({
   lastHeartbeat: instant(record.lastHeartbeat),
   hostname: Option.fromNullable(record.hostname),
   pid: Option.fromNullable(record.pid),
-  version: Option.fromNullable(record.version)
+  version: Option.fromNullable(record.version),
+  problem: Option.none()
+})
+
+const unreadable = (name: string, problem: WireError): WorkerInfo => ({
+  name,
+  state: Option.none(),
+  queues: [],
+  currentJob: Option.none(),
+  successful: 0,
+  failed: 0,
+  workingTime: Duration.zero,
+  born: Option.none(),
+  lastHeartbeat: Option.none(),
+  hostname: Option.none(),
+  pid: Option.none(),
+  version: Option.none(),
+  problem: Option.some(problem)
 })
 
 const toStory = (facts: Facts.Facts): Option.Option<Story> => {
@@ -338,17 +362,28 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
         )))
   })
 
+  /** Of those that are there, in the order of the names. */
   const hashes = <A>(
     names: ReadonlyArray<string>,
     key: (name: string) => string,
     decode: (name: string, flat: ReadonlyArray<Uint8Array>) => Either.Either<A, WireError>
-  ): Effect.Effect<ReadonlyArray<A>, Redis.RedisError | WireError> =>
+  ): Effect.Effect<
+    ReadonlyArray<{ readonly name: string; readonly read: Either.Either<A, WireError> }>,
+    Redis.RedisError
+  > =>
     inParts(
       names,
       (part) =>
-        Effect.flatMap(readMany(part.map(key)), (rows) =>
-          Either.all(rows.flatMap((flat, i) => flat.length === 0 ? [] : [decode(part[i]!, flat)])))
-    ) // a row for each name
+        Effect.map(readMany(part.map(key)), (rows) =>
+          rows.flatMap((flat, i) => {
+            if (flat.length === 0) return []
+            const name = part[i]! // a row for each name
+            const read = flat.length === 1
+              ? Either.left(Wire.make(key(name), `holds a ${Bytes.text(flat[0]!)}, expected a hash`))
+              : decode(name, flat)
+            return [{ name, read }]
+          }))
+    )
 
   /** The ids of what a worker runs, as RQ 3 lists them. */
   const running = (name: string): Effect.Effect<ReadonlyArray<string>, Redis.RedisError> =>
@@ -367,10 +402,13 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
     // A worker that died without a farewell is a member for a while after its hash is gone.
     return yield* Effect.forEach(
       yield* hashes(names, keys.worker, WorkerHash.decode),
-      (record) =>
-        record.state !== "busy" || record.currentJob !== undefined
+      ({ name, read }) => {
+        if (Either.isLeft(read)) return Effect.succeed(unreadable(name, read.left))
+        const record = read.right
+        return record.state !== "busy" || record.currentJob !== undefined
           ? Effect.succeed(toWorkerInfo(record))
           : Effect.map(running(record.name), ([currentJob]) => toWorkerInfo({ ...record, currentJob }))
+      }
     )
   })
 
@@ -380,7 +418,9 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
       if (Option.isSome(leader)) leads.set(leader.value.name, [...leads.get(leader.value.name) ?? [], name])
     }
     const names = [...leads.keys()].sort()
-    const known = yield* hashes(names, keys.scheduler, SchedulerHash.decode)
+    const known = yield* Either.all(
+      (yield* hashes(names, keys.scheduler, SchedulerHash.decode)).map(({ read }) => read)
+    )
     return names.map((name): SchedulerInfo => {
       // An RQ before 2.10 keeps no hash of its schedulers.
       const record = known.find((record) => record.name === name)

@@ -5,7 +5,7 @@
  */
 import * as Redis from "../Redis.js"
 
-/** Each as HGETALL gives it; empty where there is none. */
+/** Each as HGETALL gives it; empty where there is none, and the type alone where there is something else. */
 export const readHashes = Redis.script((hashes: ReadonlyArray<string>) => [...hashes], {
   name: "read-hashes",
   numberOfKeys: (hashes) => hashes.length,
@@ -13,7 +13,8 @@ export const readHashes = Redis.script((hashes: ReadonlyArray<string>) => [...ha
   lua: `
 local out = {}
 for i = 1, #KEYS do
-  out[i] = redis.call("TYPE", KEYS[i])["ok"] == "hash" and redis.call("HGETALL", KEYS[i]) or {}
+  local found = redis.call("TYPE", KEYS[i])["ok"]
+  out[i] = found == "hash" and redis.call("HGETALL", KEYS[i]) or found ~= "none" and { found } or {}
 end
 return out
 `,

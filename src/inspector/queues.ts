@@ -22,6 +22,9 @@ export interface RawQueue {
   readonly headEnqueuedAt: string
   readonly leader: string
   readonly leaseMillis: number
+  /** The first key that could not be read, and why; empty when all could. */
+  readonly problemKey: string
+  readonly problem: string
 }
 
 /** Keys of one queue, in the order in which the script takes them. */
@@ -45,22 +48,34 @@ export const readQueues = Redis.script(
     // What finished or failed stays in its registry past its time until somebody cleans it.
     lua: `
 local jobs, now = KEYS[1], ARGV[1]
-local function count(key) return redis.call("ZCARD", key) end
-local function kept(key) return redis.call("ZCARD", key) - redis.call("ZCOUNT", key, "0", "(" .. now) end
+local key, problem = "", ""
+-- What one key that holds something foreign would have told is 0, and the rest is told.
+local function ask(otherwise, ...)
+  local reply = redis.pcall(...)
+  if type(reply) == "table" and reply.err then
+    if key == "" then key, problem = select(2, ...), reply.err end
+    return otherwise
+  end
+  return reply or otherwise
+end
+local function count(key) return ask(0, "ZCARD", key) end
+local function kept(key) return count(key) - ask(0, "ZCOUNT", key, "0", "(" .. now) end
 local out = {}
 for i = 2, #KEYS, 8 do
+  key, problem = "", ""
   local scheduled = KEYS[i + 1]
-  local first = redis.call("ZRANGE", scheduled, 0, 0, "WITHSCORES")
-  local later = redis.call("ZRANGEBYSCORE", scheduled, "(" .. now, "+inf", "WITHSCORES", "LIMIT", 0, 1)
-  local head = redis.call("LINDEX", KEYS[i], 0) or ""
+  local length = ask(0, "LLEN", KEYS[i])
+  local first = ask({}, "ZRANGE", scheduled, 0, 0, "WITHSCORES")
+  local later = ask({}, "ZRANGEBYSCORE", scheduled, "(" .. now, "+inf", "WITHSCORES", "LIMIT", 0, 1)
+  local head = ask("", "LINDEX", KEYS[i], 0)
   local since = ""
   if head ~= "" and redis.call("TYPE", jobs .. head)["ok"] == "hash" then
     since = redis.call("HGET", jobs .. head, "enqueued_at") or ""
   end
-  out[#out + 1] = {
-    redis.call("LLEN", KEYS[i]),
+  local row = {
+    length,
     count(scheduled),
-    redis.call("ZCOUNT", scheduled, "-inf", now),
+    ask(0, "ZCOUNT", scheduled, "-inf", now),
     count(KEYS[i + 2]),
     kept(KEYS[i + 3]),
     kept(KEYS[i + 4]),
@@ -70,9 +85,11 @@ for i = 2, #KEYS, 8 do
     later[2] or "",
     head,
     since,
-    redis.call("GET", KEYS[i + 7]) or "",
+    ask("", "GET", KEYS[i + 7]),
     redis.call("PTTL", KEYS[i + 7])
   }
+  row[15], row[16] = key, problem
+  out[#out + 1] = row
 end
 return out
 `,
@@ -91,7 +108,9 @@ return out
         headId: row[10],
         headEnqueuedAt: row[11],
         leader: row[12],
-        leaseMillis: row[13]
+        leaseMillis: row[13],
+        problemKey: row[14],
+        problem: row[15]
       }))
   }
 )
@@ -110,5 +129,7 @@ type Row = readonly [
   string,
   string,
   string,
-  number
+  number,
+  string,
+  string
 ]

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { RedisLive } from "effect-rq"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -295,6 +296,32 @@ describe("info", () => {
     assert.isFalse(Number.isNaN(Date.parse(time)))
     assert.deepInclude(queues[0], { name: "i1", queued: 1, scheduled: 1, overdue: 0, lagMillis: 0, leader: null })
     assert.deepStrictEqual(Object.keys(await cli.json(["info", "-W"])).sort(), ["suspended", "time", "workers"])
+  })
+
+  it("shows the rest, and what can't be read, where a key holds something foreign", async () => {
+    await cli.json(["enqueue", "f", "-q", "i3"])
+    const tell = (...commands: ReadonlyArray<ReadonlyArray<string>>) =>
+      Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+        const redis = yield* RedisLive.make({ url: cli.server.url })
+        for (const [name, ...args] of commands) yield* redis.send(name!, ...args)
+      })))
+    await tell(
+      ["SET", "rq:queue:i4", "a text"],
+      ["SADD", "rq:workers:i3", "rq:worker:corrupt"],
+      ["HSET", "rq:worker:corrupt", "birth", "nonsense"]
+    )
+    const { code, stdout } = await cli.run(["info", "i3", "i4"])
+    assert.strictEqual(code, 0)
+    assert.match(stdout, /\ni3 +1 .*\ni4 +0 .*\ni4 can't be read: rq:queue:i4: WRONGTYPE .*\n2 queues, 1 jobs total\n/)
+    assert.match(stdout, /\ncorrupt can't be read: birth: .*\n1 workers, 2 queues\n$/)
+    const { queues, workers } = await cli.json(["info", "i3", "i4"])
+    assert.deepInclude(queues[0], { name: "i3", queued: 1, problem: null })
+    assert.match(queues[1].problem, /^rq:queue:i4: WRONGTYPE/)
+    assert.match(workers[0].problem, /^birth: /)
+    const raw = (await cli.run(["info", "i3", "i4", "--raw"])).stdout
+    assert.match(raw, /^queue i4 0 .* unreadable=rq:queue:i4$/m)
+    assert.match(raw, /^worker corrupt .* unreadable=birth$/m)
+    await tell(["DEL", "rq:queue:i4", "rq:workers:i3", "rq:worker:corrupt"])
   })
 
   it("refreshes until it is interrupted, one line of JSON each time", async () => {

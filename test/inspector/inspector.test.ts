@@ -144,6 +144,54 @@ for (const [name, redis] of layers) {
         assert.deepStrictEqual(scheduler!.pid, Option.some(16629))
       })))
 
+    it.live("tells the rest, and why, where a worker or a queue can't be read", () =>
+      provided(Effect.gen(function*() {
+        const inspector = yield* Inspector.Inspector
+        const { send } = yield* Redis.Redis
+        yield* send("SADD", "rq:queues", "rq:queue:bad", "rq:queue:odd", "rq:queue:well")
+        yield* send("SET", "rq:queue:bad", "a text")
+        yield* send("ZADD", "rq:scheduled:bad", 1, "due")
+        yield* send("SET", "rq:scheduled:odd", "a text")
+        yield* send("SADD", "rq:finished:odd", "a set")
+        yield* send("RPUSH", "rq:queue:odd", "waits")
+        yield* send("RPUSH", "rq:queue:well", "a", "b")
+        const [bad, odd, well] = yield* inspector.queues()
+        assert.deepInclude(bad, { name: "bad", queued: 0, scheduled: 1, overdue: 1 })
+        assert.deepInclude(odd, {
+          name: "odd",
+          queued: 1,
+          scheduled: 0,
+          finished: 0,
+          overdue: 0,
+          nextDue: Option.none()
+        })
+        assert.deepInclude(well, { name: "well", queued: 2, problem: Option.none() })
+        const whys = [bad, odd].map((one) => Option.getOrThrow(one!.problem))
+        assert.deepStrictEqual(whys.map(({ _tag, field }) => [_tag, field]), [
+          ["WireError", "rq:queue:bad"],
+          ["WireError", "rq:scheduled:odd"]
+        ])
+        assert.match(whys[0]!.message, /^rq:queue:bad: WRONGTYPE/)
+
+        yield* send("SADD", "rq:workers", "rq:worker:corrupt", "rq:worker:foreign", "rq:worker:gone", "rq:worker:well")
+        yield* send("HSET", "rq:worker:corrupt", "birth", "nonsense", "successful_job_count", 3)
+        yield* send("SET", "rq:worker:foreign", "a text")
+        yield* send("HSET", "rq:worker:well", "birth", "2026-11-24T06:00:00.000000Z", "successful_job_count", 4)
+        const workers = yield* inspector.workers()
+        assert.deepStrictEqual(
+          workers.map(({ name, problem, successful }) => [
+            name,
+            successful,
+            Option.getOrNull(Option.map(problem, ({ field }) => field))
+          ]),
+          [["corrupt", 0, "birth"], ["foreign", 0, "rq:worker:foreign"], ["well", 4, null]]
+        )
+        assert.include(
+          Option.getOrThrow(workers[1]!.problem).message,
+          "rq:worker:foreign: holds a string, expected a hash"
+        )
+      })))
+
     it.live("doesn't count what is kept no longer", () =>
       provided(Effect.gen(function*() {
         const inspector = yield* Inspector.Inspector

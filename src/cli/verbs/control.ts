@@ -12,7 +12,7 @@ import { queueNameProblem } from "../../internal/queueName.js"
 import * as Queue from "../../Queue.js"
 import { withRedis } from "../connection.js"
 import { showDuration, showInstant } from "../duration.js"
-import { failed, type Failure, misused, withOptionName } from "../failure.js"
+import { type Failure, misused, withOptionName } from "../failure.js"
 import { report, type Row } from "../report.js"
 import { print, printJson } from "../terminal.js"
 import type { Invocation, Values } from "../verbs.js"
@@ -133,8 +133,7 @@ const shutdown = (options: Values<"shutdown">, named: ReadonlyArray<string>) =>
             ? "it does not listen: it has died, or lost its connection"
             : "there is no such worker"
         })))
-    })).pipe(Effect.catchTag("WireError", (error) =>
-      failed(`a worker can't be read: ${error.message}`)))
+    }))
     yield* report(rows, { done: "told to shut down", json: options.json, nothing: "there are no workers" })
   })
 

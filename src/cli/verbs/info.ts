@@ -13,7 +13,7 @@ import * as Inspector from "../../Inspector.js"
 import type * as Redis from "../../Redis.js"
 import { withRedis } from "../connection.js"
 import { showDuration, showInstant } from "../duration.js"
-import { failed, type Failure, misused } from "../failure.js"
+import { type Failure, misused } from "../failure.js"
 import { columns, cut, isTerminal, print, printable, printJson, style } from "../terminal.js"
 import type { Values } from "../verbs.js"
 
@@ -31,7 +31,7 @@ interface Snapshot {
 const read = (
   options: Options,
   named: ReadonlyArray<string>
-): Effect.Effect<Snapshot, Redis.RedisError | Failure, Redis.Redis> =>
+): Effect.Effect<Snapshot, Redis.RedisError, Redis.Redis> =>
   Effect.gen(function*() {
     const inspector = yield* Inspector.make
     const control = yield* Control.make
@@ -49,7 +49,7 @@ const read = (
     }
     const workers = options.onlyQueues ? [] : yield* inspector.workers(asked)
     return { now: yield* Clock.currentTimeMillis, queues, workers, suspended, paused }
-  }).pipe(Effect.catchTag("WireError", (error) => failed(`a worker can't be read: ${error.message}`)))
+  })
 
 const millisSince = (instant: Option.Option<DateTime.Utc>, now: number): number | null =>
   Option.match(instant, { onNone: () => null, onSome: (at) => Math.max(0, now - DateTime.toEpochMillis(at)) })
@@ -59,6 +59,24 @@ const iso = (instant: Option.Option<DateTime.Utc>): string | null =>
 
 const waiting = (queue: Inspector.QueueInfo, now: number): number | null =>
   millisSince(Option.flatMap(queue.oldestWaiting, ({ enqueuedAt }) => enqueuedAt), now)
+
+type Problem = Inspector.QueueInfo["problem"]
+
+const problemOf = ({ problem }: { readonly problem: Problem }): string | null =>
+  Option.getOrNull(Option.map(problem, ({ message }) => message))
+
+/** What can't be read, below the table that has no room for it. */
+const problemLines = (
+  all: ReadonlyArray<{ readonly name: string; readonly problem: Problem }>
+): ReadonlyArray<string> =>
+  all.flatMap((one) => {
+    const problem = problemOf(one)
+    return problem === null ? [] : [style.red(`${printable(one.name)} can't be read: ${printable(problem)}`)]
+  })
+
+/** What can't be read, in a line of its own kind. */
+const rawProblem = ({ problem }: { readonly problem: Problem }): ReadonlyArray<string> =>
+  Option.match(problem, { onNone: () => [], onSome: ({ field }) => [`unreadable=${printable(field)}`] })
 
 const queueJson = (queue: Inspector.QueueInfo, { now, paused }: Snapshot) => ({
   name: queue.name,
@@ -78,7 +96,8 @@ const queueJson = (queue: Inspector.QueueInfo, { now, paused }: Snapshot) => ({
   nextDue: iso(queue.nextDue),
   overdue: queue.overdue,
   lagMillis: Duration.toMillis(queue.lag),
-  leader: Option.getOrNull(Option.map(queue.leader, ({ lapsesAt, name }) => ({ name, lapsesAt: iso(lapsesAt) })))
+  leader: Option.getOrNull(Option.map(queue.leader, ({ lapsesAt, name }) => ({ name, lapsesAt: iso(lapsesAt) }))),
+  problem: problemOf(queue)
 })
 
 const workerJson = (worker: Inspector.WorkerInfo, now: number) => ({
@@ -94,7 +113,8 @@ const workerJson = (worker: Inspector.WorkerInfo, now: number) => ({
   version: Option.getOrNull(worker.version),
   born: iso(worker.born),
   lastHeartbeat: iso(worker.lastHeartbeat),
-  heartbeatAgeMillis: millisSince(worker.lastHeartbeat, now)
+  heartbeatAgeMillis: millisSince(worker.lastHeartbeat, now),
+  problem: problemOf(worker)
 })
 
 const toJson = (snapshot: Snapshot, { onlyQueues, onlyWorkers }: Options) => ({
@@ -160,6 +180,7 @@ const queueLines = ({ now, paused, queues }: Snapshot): ReadonlyArray<string> =>
     ...(rows.length === 0 ? [] : columns([head.map((name) => [name, style.bold] as const), ...rows], {
       right: [1, 3, 4, 5, 6, 7]
     })),
+    ...problemLines(queues),
     `${queues.length} queues, ${total} jobs total`
   ]
 }
@@ -182,7 +203,7 @@ const workerLines = ({ now, queues, workers }: Snapshot, options: Options): Read
         own.length === 0 ? "-" : own.map((worker) => `${printable(worker.name)} (${stateOf(worker)[0]})`).join(", ")
       ]
     })
-    return [...columns(rows), summary]
+    return [...columns(rows), ...problemLines(workers), summary]
   }
   const head = ["WORKER", "HOST", "STATE", "COMPLETED", "FAILED", "HEARTBEAT", "QUEUES", "JOB"]
   const rows = workers.map((worker) => {
@@ -202,6 +223,7 @@ const workerLines = ({ now, queues, workers }: Snapshot, options: Options): Read
     ...(rows.length === 0
       ? []
       : columns([head.map((name) => [name, style.bold] as const), ...rows], { right: [3, 4] })),
+    ...problemLines(workers),
     summary
   ]
 }
@@ -226,7 +248,8 @@ const rawLines = (
       `overdue=${queue.overdue}`,
       `lag_ms=${Duration.toMillis(queue.lag)}`,
       `next_due=${iso(queue.nextDue) ?? "-"}`,
-      `leader=${Option.match(queue.leader, { onNone: () => "-", onSome: ({ name }) => printable(name) })}`
+      `leader=${Option.match(queue.leader, { onNone: () => "-", onSome: ({ name }) => printable(name) })}`,
+      ...rawProblem(queue)
     ].join(" ")
   )),
   ...(options.onlyQueues ? [] : workers.map((worker) =>
@@ -235,7 +258,8 @@ const rawLines = (
       `completed=${worker.successful}`,
       `failed=${worker.failed}`,
       `job=${printable(Option.getOrElse(worker.currentJob, () => "-"))}`,
-      `heartbeat_ms=${millisSince(worker.lastHeartbeat, now) ?? "-"}`
+      `heartbeat_ms=${millisSince(worker.lastHeartbeat, now) ?? "-"}`,
+      ...rawProblem(worker)
     ].join(" ")
   ))
 ]
