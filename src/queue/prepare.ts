@@ -262,10 +262,13 @@ const makeFrame = (
     const queueProblem = queueNameProblem(queue)
     if (queueProblem !== undefined) return yield* invalid(job, "queue", `queue: ${queueProblem}`)
 
-    const times = (field: string, value: number | undefined) =>
-      value === undefined || (Number.isInteger(value) && value >= 0 && value <= 1_000_000)
+    const times = <O>(field: string, options: O | undefined, of: (options: O) => number) => {
+      if (options === undefined || options === null) return Either.right(undefined)
+      const value = of(options)
+      return Number.isInteger(value) && value >= 0 && value <= 1_000_000
         ? Either.right(value)
         : invalid(job, field, `${field}: expected a whole number from 0 to 1,000,000, got ${show(value)}`)
+    }
     const intervals = (field: string, value: RetryOptions["intervals"]) =>
       value === undefined
         ? Either.right(undefined)
@@ -303,9 +306,9 @@ const makeFrame = (
 
     const atFront = options.atFront === true
     const retry = options.retry ?? job.retry
-    const retriesLeft = yield* times("retry.max", retry?.max)
+    const retriesLeft = yield* times("retry.max", retry, ({ max }) => max)
     const retryIntervals = yield* intervals("retry.intervals", retry?.intervals)
-    const repeatsLeft = yield* times("repeat.times", options.repeat?.times)
+    const repeatsLeft = yield* times("repeat.times", options.repeat, ({ times }) => times)
     const repeatIntervals = yield* intervals("repeat.intervals", options.repeat?.intervals)
     const parents = options.dependsOn === undefined
       ? none

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Ids from "../Ids.js"
 import * as Check from "../internal/options.js"
 import * as outside from "../internal/outside.js"
+import { show } from "../internal/show.js"
 import type * as Job from "../Job.js"
 import type * as JobGroup from "../JobGroup.js"
 import * as WorkerHash from "../wire/worker.js"
@@ -42,10 +43,10 @@ export const check = Effect.fnUntraced(function*(group: JobGroup.Any, options: W
   const heartbeatMillis = yield* Check.millis("heartbeat", options.heartbeat, "5 seconds", 1000)
   const ids = yield* Ids.Ids
   const name = options.name ?? (yield* ids.name)
-  if (!/^[^\s:,][^\s,]*$/.test(name)) {
+  if (typeof name !== "string" || !/^[^\s:,][^\s,]*$/.test(name)) {
     return yield* new Check.InvalidOptions({
       field: "name",
-      message: `name: expected a text without spaces and commas, got ${JSON.stringify(name)}`
+      message: `name: expected a text without spaces and commas, got ${show(name)}`
     })
   }
   const executionPrefix = yield* ids.executionPrefix

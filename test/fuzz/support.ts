@@ -136,6 +136,13 @@ export const assertTyped = (exit: Exit.Exit<unknown, unknown>, what: () => strin
   return "failed"
 }
 
+export const hasFailedWith = (exit: Exit.Exit<unknown, unknown>, tag: string): boolean =>
+  Exit.isFailure(exit) &&
+  Cause.failureOption(exit.cause).pipe((failure) =>
+    failure._tag === "Some" && typeof failure.value === "object" && failure.value !== null && "_tag" in failure.value &&
+    failure.value._tag === tag
+  )
+
 /** As {@link assertTyped}, for what may throw while the effect is built: that is a defect as well. */
 export const attempt = <A, E, R>(build: () => Effect.Effect<A, E, R>): Effect.Effect<Exit.Exit<A, E>, never, R> =>
   Effect.exit(Effect.suspend(build))

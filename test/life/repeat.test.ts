@@ -43,8 +43,12 @@ describe("times and intervals", () => {
   it.effect("that can't be are refused", () =>
     travelling((world) =>
       Effect.gen(function*() {
+        const untyped = {} as Queue.RepeatOptions // what a caller without types may pass
         for (
-          const [repeat, field] of [[{ times: -1 }, "repeat.times"], [{ times: 0.5 }, "repeat.times"], [
+          const [repeat, field] of [[{ times: -1 }, "repeat.times"], [untyped, "repeat.times"], [
+            { times: 0.5 },
+            "repeat.times"
+          ], [
             { times: 1, intervals: [-3] },
             "repeat.intervals"
           ]] as const
