@@ -105,7 +105,7 @@ export const report = (row: Row, measured: Measured): ReadonlyArray<Result> =>
       ),
       ratios: Object.fromEntries(ratios.map((peer) => [peer, valueOf(ratiosTo(measured, peer, metric.key))])),
       bars,
-      limit: bars.some(({ met }) => met === false) ? row.limit : undefined,
+      limit: row.limit?.metric === metric.key && bars.some(({ met }) => met === false) ? row.limit.text : undefined,
       cells: [
         metric.unit,
         ...(["ours", "bullmq", "rq"] as const).map((side) => text(valuesOf(measured, side, metric.key))),

@@ -35,8 +35,8 @@ export interface Row {
   readonly bars: ReadonlyArray<Bar>
   /** Measures what is left in Redis: for so many jobs on each side. */
   readonly bytesFor?: Partial<Record<Side, number>>
-  /** Where a physical limit stands in the way of a bar: which. */
-  readonly limit?: string
+  /** Where a physical limit stands in the way of the bar of a metric: which. */
+  readonly limit?: { readonly metric: string; readonly text: string }
 }
 
 /** How figures grow with something: rows of one kind, from the least to the most. */
@@ -77,8 +77,11 @@ export const sizesOf = (
   large: boolean
 ): ReadonlyArray<number> => [1000, 10_000, 100_000, 1_000_000, ...large ? [1e7] : []]
 
-const effectMemory =
-  "the runtime of Effect, its Schema and ioredis take what the row of the idle worker says under `bare`, before anything is done"
+const effectMemory = {
+  metric: "rss",
+  text:
+    "the runtime of Effect, its Schema and ioredis take what the row of the idle worker says under `bare`, before anything is done"
+}
 
 /** Without a number of jobs each row has its own. */
 export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): ReadonlyArray<Row> => {
@@ -136,8 +139,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
     state: string,
     steps: (n: number) => ReadonlyArray<Step>,
     peers: ReadonlyArray<Side>,
-    atMost: number | undefined,
-    limit?: string
+    atMost: number | undefined
   ): Row => {
     // The same on all sides: the tables of Redis double now and then. RQ runs a few hundred jobs a second.
     const n = Math.min(count(4000), 4000)
@@ -148,8 +150,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       bytesFor: { ours: n, bullmq: n, rq: n },
       rounds: 1,
       metrics: [{ key: "bytes", unit: "bytes" }],
-      bars: atMost === undefined ? [] : [{ metric: "bytes", peer: "rq", atMost }],
-      ...(limit === undefined ? {} : { limit })
+      bars: atMost === undefined ? [] : [{ metric: "bytes", peer: "rq", atMost }]
     }
   }
 
@@ -238,9 +239,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       "finished-with-payload-and-result",
       (n) => (["fill", "drain"] as const).map((task) => step(task, { n, kind: "typed" })),
       both,
-      undefined,
-      "a value of more than 64 bytes makes Redis keep a hash as a table, which takes twice the memory: with " +
-        "`hash-max-listpack-value 512` such a job takes 850 bytes less"
+      undefined
     ),
     {
       name: "idle",
