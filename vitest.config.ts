@@ -17,8 +17,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts"],
     reporters: ["default", summaryReporter],
-    // On two cores the default is one file at a time, although many files wait for servers and processes.
-    maxWorkers: 2,
+    // On two cores the default is one file at a time, although many files wait for servers and processes: three keep them busy.
+    maxWorkers: 3,
     testTimeout: 20_000
   }
 })
