@@ -15,7 +15,8 @@ const assertSummary = (text: string) => {
   assert.isAbove(summary.promotedBy.A, 0)
   assert.isAbove(summary.promotedBy.B, 0)
   assert.strictEqual(summary.promotedBy.A + summary.promotedBy.B, summary.scheduled)
-  assert.isAtMost(summary.takeoverMillis, 1000)
+  // without the clean stop it would be the 15 seconds of a lease
+  assert.isAtMost(summary.takeoverMillis, 5000)
 }
 
 describe("demo", () => {

@@ -106,7 +106,8 @@ describe("RedisLive with Sentinel", () => {
         assert.notInclude(JSON.stringify(error), "hunter2")
         return performance.now()
       }))
-      assert.isBelow(performance.now() - started, 1000)
+      // by default it would be 5 seconds
+      assert.isBelow(performance.now() - started, 4000)
     }))
 })
 
