@@ -115,6 +115,8 @@ export interface SchedulerInfo {
   readonly lastHeartbeat: Option.Option<DateTime.Utc>
   readonly hostname: Option.Option<string>
   readonly pid: Option.Option<number>
+  /** Why what it has told of itself can't be read; then all but its name and what it leads is none or empty here. */
+  readonly problem: Option.Option<WireError>
 }
 
 /**
@@ -186,8 +188,11 @@ export interface Story {
 export interface InspectorService {
   /** Queues in the order of their names, or those named in the order given. Default: all that were ever used. */
   readonly queues: (names?: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<QueueInfo>, Redis.RedisError>
-  /** Who leads a queue. */
-  readonly leader: (queue: string) => Effect.Effect<Option.Option<Leader>, Redis.RedisError>
+  /**
+   * Who leads a queue. Fails with `WireError` when something foreign stands where leaders write their name: nobody can
+   * lead then.
+   */
+  readonly leader: (queue: string) => Effect.Effect<Option.Option<Leader>, Redis.RedisError | WireError>
   /**
    * Workers in the order of their names; of these queues, or all. One that can't be read is among them, with its
    * `problem`.
@@ -195,10 +200,13 @@ export interface InspectorService {
   readonly workers: (
     queues?: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<WorkerInfo>, Redis.RedisError>
-  /** The schedulers that lead these queues, or any. Those that stand by are not known to Redis. */
+  /**
+   * The schedulers that lead these queues, or any. Those that stand by are not known to Redis. One that can't be read is
+   * among them, with its `problem`; a queue of which it can't be read who leads it says so in its own, see `queues`.
+   */
   readonly schedulers: (
     queues?: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<SchedulerInfo>, Redis.RedisError | WireError>
+  ) => Effect.Effect<ReadonlyArray<SchedulerInfo>, Redis.RedisError>
   /**
    * The life of a job with its times: when it was created, due, promoted and by whom, run and by which worker, how each run
    * ended, and why there is time in between. None when neither the job nor a run of it is kept. What is told is what the
@@ -418,12 +426,13 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
       if (Option.isSome(leader)) leads.set(leader.value.name, [...leads.get(leader.value.name) ?? [], name])
     }
     const names = [...leads.keys()].sort()
-    const known = yield* Either.all(
-      (yield* hashes(names, keys.scheduler, SchedulerHash.decode)).map(({ read }) => read)
+    const known = new Map(
+      (yield* hashes(names, keys.scheduler, SchedulerHash.decode)).map(({ name, read }) => [name, read])
     )
     return names.map((name): SchedulerInfo => {
       // An RQ before 2.10 keeps no hash of its schedulers.
-      const record = known.find((record) => record.name === name)
+      const read = known.get(name)
+      const record = read === undefined ? undefined : Option.getOrUndefined(Either.getRight(read))
       return {
         name,
         leads: leads.get(name) ?? [],
@@ -431,17 +440,27 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
         born: instant(record?.createdAt),
         lastHeartbeat: instant(record?.lastHeartbeat),
         hostname: Option.fromNullable(record?.hostname),
-        pid: Option.fromNullable(record?.pid)
+        pid: Option.fromNullable(record?.pid),
+        problem: read === undefined ? Option.none() : Either.getLeft(read)
       }
     })
   })
+
+  const foreign = (key: string): Effect.Effect<never, Redis.RedisError | WireError> =>
+    Effect.flatMap(redis.send<string>("TYPE", key), (found) =>
+      Effect.fail(
+        Wire.make(
+          key,
+          `holds a ${found}, expected the name of a scheduler. Delete it: nobody leads the queue till then`
+        )
+      ))
 
   return {
     queues,
     leader: Effect.fnUntraced(function*(queue) {
       const key = keys.schedulerLock(queue)
       const [name, leaseMillis, now] = yield* Effect.all([
-        redis.send<string | null>("GET", key),
+        Effect.catchIf(redis.send<string | null>("GET", key), ({ code }) => code === "WRONGTYPE", () => foreign(key)),
         redis.send<number>("PTTL", key),
         Clock.currentTimeMillis
       ])

@@ -192,6 +192,45 @@ for (const [name, redis] of layers) {
         )
       })))
 
+    it.live("tells of schedulers and who leads, and why, where one can't be read", () =>
+      provided(Effect.gen(function*() {
+        const inspector = yield* Inspector.Inspector
+        const { send } = yield* Redis.Redis
+        for (const name of ["one", "two", "three", "four", "five"]) yield* send("SADD", "rq:queues", `rq:queue:${name}`)
+        for (const [queue, by] of [["one", "corrupt"], ["two", "well"], ["three", "foreign"], ["four", "old"]]) {
+          yield* send("SET", `rq:scheduler-lock:${queue}`, by!)
+        }
+        yield* send("HSET", "rq:scheduler-lock:five", "a", "b")
+        yield* send("HSET", "rq:scheduler:corrupt", "hostname", "h", "created_at", "nonsense")
+        yield* send("HSET", "rq:scheduler:well", "hostname", "h", "queues", "two,four")
+        yield* send("SET", "rq:scheduler:foreign", "a text")
+        const schedulers = yield* inspector.schedulers()
+        assert.deepStrictEqual(
+          schedulers.map(({ hostname, leads, name, problem, queues }) => [
+            name,
+            leads,
+            queues,
+            Option.getOrNull(hostname),
+            Option.getOrNull(Option.map(problem, ({ field }) => field))
+          ]),
+          [
+            ["corrupt", ["one"], [], null, "created_at"],
+            ["foreign", ["three"], [], null, "rq:scheduler:foreign"],
+            ["old", ["four"], [], null, null],
+            ["well", ["two"], ["two", "four"], "h", null]
+          ]
+        )
+        assert.deepStrictEqual(Option.map(yield* inspector.leader("one"), ({ name }) => name), Option.some("corrupt"))
+        const error = yield* Effect.flip(inspector.leader("five"))
+        assert.deepInclude(error, { _tag: "WireError", field: "rq:scheduler-lock:five" })
+        assert.match(
+          error.message,
+          /^rq:scheduler-lock:five: holds a hash, expected the name of a scheduler\. Delete it/
+        )
+        const [five] = yield* inspector.queues(["five"])
+        assert.deepStrictEqual(Option.map(five!.problem, ({ field }) => field), Option.some("rq:scheduler-lock:five"))
+      })))
+
     it.live("doesn't count what is kept no longer", () =>
       provided(Effect.gen(function*() {
         const inspector = yield* Inspector.Inspector
