@@ -5,23 +5,7 @@
  */
 import type * as ParseResult from "effect/ParseResult"
 import type * as AST from "effect/SchemaAST"
-
-const kindOf = (value: unknown): string =>
-  value === null
-    ? "null"
-    : Array.isArray(value)
-    ? "an array"
-    : typeof value === "object"
-    ? "an object"
-    : typeof value === "string"
-    ? "a text"
-    : typeof value === "undefined"
-    ? "nothing"
-    : typeof value === "number" && !Number.isFinite(value)
-    ? String(value) // none of these three is a secret
-    : typeof value === "bigint"
-    ? "an integer beyond 2^53, a bigint"
-    : `a ${typeof value}`
+import { kindOf } from "./kindOf.js"
 
 const isIssues = (
   issues: ParseResult.ParseIssue | Iterable<ParseResult.ParseIssue>

@@ -6,6 +6,7 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
+import { kindOf } from "../internal/kindOf.js"
 import * as Bytes from "./bytes.js"
 import * as Wire from "./error.js"
 import type { WireError } from "./error.js"
@@ -101,19 +102,6 @@ const shape = (value: unknown): Either.Either<Payload, PayloadError> => {
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
-
-const kindOf = (value: unknown): string =>
-  value === null
-    ? "null"
-    : Array.isArray(value)
-    ? "an array"
-    : typeof value === "object"
-    ? "an object"
-    : typeof value === "string"
-    ? "a text"
-    : value === undefined
-    ? "nothing"
-    : `a ${typeof value}`
 
 const malformed = (message: string): Either.Either<never, PayloadError> =>
   Either.left(new PayloadError({ reason: "Malformed", message }))
