@@ -56,6 +56,30 @@ const killWithHorse = (worker: Process, key: string) =>
 const rqWorker = (name: string) =>
   Effect.flatMap(PythonRq, ({ rq }) => rq(["worker", "--name", name, "-S", "rq.serializers.JSONSerializer", "q"]))
 
+/** Job a, with two retries, of a worker of Python's that was killed while it ran it. */
+const abandonedByPython = Effect.gen(function*() {
+  const { run } = yield* PythonRq
+  const theirs = yield* rqWorker("theirs")
+  yield* run(`queue("q").enqueue("jobs_mod.hold", "a", job_id="a", retry=Retry(max=2))`)
+  yield* awaitPython("a")
+  yield* awaitStatus("a", "started")
+  yield* killWithHorse(theirs, "a")
+  yield* makeOld("a")
+})
+
+/** Python: a job that is fetched is read at once, and returned when it is told to. */
+const slowJob = `
+import threading
+from rq.registry import StartedJobRegistry
+class Slow(Job):
+    @classmethod
+    def fetch(cls, *args, **kwargs):
+        job = Job.fetch(*args, **kwargs)
+        connection.rpush("has read", 1)
+        connection.blpop("may write", 10)
+        return job
+connection.delete("rq:clean_registries:q")`
+
 /** Waits until a worker of effect-rq has looked after the queue from now on. */
 const ourMaintenance = Effect.gen(function*() {
   const redis = yield* Redis.Redis
@@ -312,24 +336,9 @@ assert fetch("fails").get_status() in ("queued", "started", "finished")`)
     Effect.gen(function*() {
       const { run } = yield* PythonRq
       const queue = yield* Queue.Queue
-      const theirs = yield* rqWorker("theirs")
-      yield* run(`queue("q").enqueue("jobs_mod.hold", "a", job_id="a", retry=Retry(max=2))`)
-      yield* awaitPython("a")
-      yield* awaitStatus("a", "started")
-      yield* killWithHorse(theirs, "a")
-      yield* makeOld("a")
+      yield* abandonedByPython
       // its clean-up has read the job and writes when it is told to
-      yield* run(`
-import threading
-from rq.registry import StartedJobRegistry
-class Slow(Job):
-    @classmethod
-    def fetch(cls, *args, **kwargs):
-        job = Job.fetch(*args, **kwargs)
-        connection.rpush("has read", 1)
-        connection.blpop("may write", 10)
-        return job
-connection.delete("rq:clean_registries:q")
+      yield* run(`${slowJob}
 state["cleaner"] = worker(["q"], job_class=Slow)
 state["thread"] = threading.Thread(target=state["cleaner"].clean_registries)
 state["thread"].start()
@@ -348,22 +357,8 @@ state["thread"].join()`)
       const { run } = yield* PythonRq
       const queue = yield* Queue.Queue
       const redis = yield* Redis.Redis
-      const theirs = yield* rqWorker("theirs")
-      yield* run(`queue("q").enqueue("jobs_mod.hold", "a", job_id="a", retry=Retry(max=2))`)
-      yield* awaitPython("a")
-      yield* awaitStatus("a", "started")
-      yield* killWithHorse(theirs, "a")
-      yield* makeOld("a")
-      yield* run(`
-import threading
-class Slow(Job):
-    @classmethod
-    def fetch(cls, *args, **kwargs):
-        job = Job.fetch(*args, **kwargs)
-        connection.rpush("has read", 1)
-        connection.blpop("may write", 10)
-        return job
-connection.delete("rq:clean_registries:q")
+      yield* abandonedByPython
+      yield* run(`${slowJob}
 slow = StartedJobRegistry("q", connection=connection, job_class=Slow, serializer=JSONSerializer)
 state["thread"] = threading.Thread(target=slow.cleanup)
 state["thread"].start()
