@@ -211,7 +211,7 @@ export const make = Effect.fnUntraced(function*(
   )
 
   const take: Executions["take"] = (job, stops) => {
-    // A lost reply and `recover` may both bring the same execution.
+    // `recover` brings the same execution twice when it stands in the registries of two queues.
     if (state.ours.has(job.execution)) return
     state.ours.add(job.execution)
     if (state.stopping) {

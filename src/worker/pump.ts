@@ -31,7 +31,7 @@ export const pumps = 2
 export interface Pump {
   /** Hands in what has ended, and claims for at most so many slots. */
   readonly call: (want: number) => Effect.Effect<void, Redis.RedisError>
-  /** Starts what Redis holds for this worker and this worker doesn't know of. */
+  /** Starts what Redis holds for this worker and this worker doesn't know of. One asks at a time. */
   readonly takeUp: Effect.Effect<void, Redis.RedisError>
   readonly run: Effect.Effect<never>
 }
@@ -207,7 +207,9 @@ export const make = (
       )
     })
 
-  const takeUp: Pump["takeUp"] = Effect.gen(function*() {
+  let isAsking = false
+  const ask = Effect.gen(function*() {
+    isAsking = true
     // What is known here needs no start, also when it is handed in while the answer is on its way.
     const known = new Set(state.ours)
     const held = yield* Effect.tapBoth(recover({ executionPrefix, queues }), {
@@ -223,10 +225,21 @@ export const make = (
     state.stopsMissed.clear()
     executions.begin()
     state.updateWaiting()
-  })
+    // Meanwhile the other pump could not claim.
+    state.pumpSignal.notify()
+  }).pipe(Effect.ensuring(Effect.sync(() => {
+    isAsking = false
+  })))
+
+  // An answer that another overtakes still tells of what that one has brought, which may have run and ended by then.
+  const oneAsks = Effect.unsafeMakeSemaphore(1).withPermits(1)
+  const takeUp: Pump["takeUp"] = oneAsks(ask)
+  const isMissing = () => state.unsure && state.reserved === 0
+  const takeUpMissing = oneAsks(Effect.suspend(() => isMissing() ? ask : Effect.void))
 
   const once = Effect.suspend((): Effect.Effect<void, Redis.RedisError> => {
-    if (state.unsure && state.reserved === 0) return takeUp
+    // While one asks, the other hands in what ends.
+    if (isMissing() && !isAsking) return takeUpMissing
     // A call in flight may still bring what is to go back as well, behind it.
     if (state.reserved === 0 && ahead.givesBack()) executions.giveBack()
     const depth = ahead.depth()

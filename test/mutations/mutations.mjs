@@ -835,18 +835,26 @@ export const mutations = [
   },
   {
     name: "worker-twice",
-    what: "what a lost reply and the recovery both bring is run twice",
+    what: "what the recovery brings twice is run twice",
     file: "src/worker/executions.ts",
     find: "if (state.ours.has(job.execution)) return",
     replace: "",
     tests: travel("crashing")
   },
   {
+    name: "worker-asks-once",
+    what: "two ask at a time what was claimed, and both put it back",
+    file: "src/worker/pump.ts",
+    find: "unsafeMakeSemaphore(1).withPermits(1)",
+    replace: "unsafeMakeSemaphore(2).withPermits(1)",
+    tests: travel("crashing")
+  },
+  {
     name: "worker-recovery",
     what: "what a call claimed whose reply was lost waits until it counts as abandoned",
     file: "src/worker/pump.ts",
-    find: "if (state.unsure && state.reserved === 0) return takeUp",
-    replace: "if (state.unsure && state.reserved === 0) state.unsure = false",
+    find: "if (isMissing() && !isAsking) return takeUpMissing",
+    replace: "if (isMissing()) state.unsure = false",
     tests: travel("crashing")
   },
   {

@@ -332,23 +332,100 @@ describe("a lost reply", () => {
       ))
   }
 
-  it.effect("of two turns at once repeats nothing that both are told of when they ask what was claimed", () =>
+  for (const slowest of [0, 1]) {
+    it.effect(`of two turns at once repeats nothing, also when answer ${slowest} to what was claimed comes late`, () =>
+      travelling((world) =>
+        Effect.gen(function*() {
+          const { around, state } = losing("turn", [2, 3], "after")
+          const questions = { asked: 0, underWay: 0, together: 0 }
+          let handedInMeanwhile = 0
+          const slow: Around = (name, call, params) =>
+            Effect.suspend(() => {
+              if (name !== "recover") {
+                if (name === "turn" && questions.underWay > 0) handedInMeanwhile++
+                return Effect.flatMap(Effect.exit(around(name, call, params)), (exit) => Effect.delay(exit, 20))
+              }
+              // Long enough for what another answer would bring to run and be handed in.
+              const back = questions.asked++ === slowest ? 1000 : 20
+              questions.together = Math.max(questions.together, ++questions.underWay)
+              return Effect.exit(call).pipe(
+                Effect.flatMap((exit) => Effect.delay(exit, back)),
+                Effect.ensuring(Effect.sync(() => questions.underWay--))
+              )
+            })
+          yield* everythingOnce(world, slow, { concurrency: 8, millis: (index) => (index % 3) * 100 })
+          assert.strictEqual(state.losses, 2)
+          assert.strictEqual(questions.together, 1, "one asks at a time")
+          assert.isAbove(handedInMeanwhile, 0)
+        })
+      ))
+  }
+
+  it.effect("of a worker that is stopped while it asks what was claimed puts each job back once", () =>
     travelling((world) =>
       Effect.gen(function*() {
-        const { around, state } = losing("turn", [2, 3], "after")
-        let asking = 0
-        let together = 0
-        const slow: Around = (name, call, params) =>
-          Effect.suspend(() => {
-            if (name === "recover") together = Math.max(together, ++asking)
-            return Effect.exit(around(name, call, params))
-          }).pipe(
-            Effect.flatMap((exit) => Effect.delay(exit, 20)),
-            Effect.ensuring(Effect.sync(() => asking -= name === "recover" ? 1 : 0))
-          )
-        yield* everythingOnce(world, slow, { concurrency: 8, millis: (index) => (index % 3) * 100 })
-        assert.strictEqual(state.losses, 2)
-        assert.strictEqual(together, 2)
+        let isLost = false
+        const together = { now: 0, most: 0, asked: 0 }
+        const worker = yield* world.worker("worker", {
+          around: (name, call) =>
+            Effect.gen(function*() {
+              if (name === "recover") {
+                together.most = Math.max(together.most, ++together.now)
+                const exit = yield* Effect.exit(call)
+                // The answer comes when another could have been had, and what it brings put back.
+                yield* Effect.sleep(together.asked++ === 0 ? 1000 : 10)
+                together.now--
+                return yield* exit
+              }
+              const reply = yield* call
+              if (name !== "turn" || !isLost) return reply
+              isLost = false
+              return yield* lost
+            })
+        })
+        yield* world.settle
+        isLost = true
+        yield* enqueueNamed(world, ["a"], 1000)
+        yield* world.adjust("200 millis")
+        assert.deepStrictEqual([isLost, together.now], [false, 1])
+        const stopping = yield* Effect.fork(worker.stop)
+        yield* world.adjust("5 seconds")
+        yield* Fiber.join(stopping)
+        assert.deepStrictEqual([together.asked, together.most], [2, 1])
+        assert.deepStrictEqual(yield* world.queue.jobIds("q"), ["a"])
+        assert.deepStrictEqual(world.texts("worker").filter((text) => text.startsWith("ended without effect")), [])
+        assert.deepStrictEqual(world.names(), [])
+      })
+    ))
+
+  it.effect("begins once what Redis holds in the registries of two queues", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        let isLost = false
+        let copied = 0
+        yield* world.worker("worker", {
+          queues: ["q", "other"],
+          around: (name, call) =>
+            Effect.gen(function*() {
+              // As a restore of one key from an older dump may leave it.
+              if (name === "recover") {
+                for (const member of yield* world.redis.send<Array<string>>("ZRANGE", keys.started("q"), 0, -1)) {
+                  copied += yield* world.redis.send<number>("ZADD", keys.started("other"), 1e9, member)
+                }
+              }
+              const reply = yield* call
+              if (name !== "turn" || !isLost) return reply
+              isLost = false
+              return yield* lost
+            })
+        })
+        yield* world.settle
+        isLost = true
+        yield* enqueueNamed(world, ["a"], 1000)
+        yield* world.adjust("10 seconds")
+        assert.deepStrictEqual([isLost, copied], [false, 1])
+        assert.deepStrictEqual(world.names(), ["a"])
+        assert.deepStrictEqual(yield* world.queue.result(Task, "a"), Option.some(Exit.succeed("a")))
       })
     ))
 
