@@ -118,6 +118,11 @@ export interface Mended {
   readonly finding: Finding
   /** None when it is mended now, else why it was left. */
   readonly left: Option.Option<string>
+  /**
+   * What was passed over on the way, and why: ids in the list of a dead worker whose jobs are not queued any more, as
+   * `"id: why"`. Mostly empty.
+   */
+  readonly skipped: ReadonlyArray<string>
 }
 
 /**
@@ -207,14 +212,19 @@ export const make: Effect.Effect<DoctorService, never, Redis.Redis> = Effect.gen
     }),
     mend: Effect.fnUntraced(function*(findings) {
       // What mends one thing may mend several: all that a dead worker has left.
-      const done = new Map<string, string | undefined>()
+      const done = new Map<string, Omit<Mended, "finding">>()
       const out: Array<Mended> = []
       for (const finding of findings) {
         if (Option.isNone(finding.repair)) continue
         const repair = finding.repair.value
         const key = JSON.stringify(repair)
-        if (!done.has(key)) done.set(key, yield* mendOne(repair))
-        out.push({ finding, left: Option.fromNullable(done.get(key)) })
+        let outcome = done.get(key)
+        if (outcome === undefined) {
+          const { left, skipped } = yield* mendOne(repair)
+          outcome = { left: Option.fromNullable(left), skipped }
+          done.set(key, outcome)
+        }
+        out.push({ finding, ...outcome })
       }
       return out
     })

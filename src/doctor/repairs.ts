@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { luaIsQueued } from "../lifecycle/handover.js"
 import { graceSeconds } from "../lifecycle/promote.js"
 import { luaSecondsOf } from "../lifecycle/seconds.js"
 import * as Redis from "../Redis.js"
@@ -88,6 +89,13 @@ export interface JobParams {
   readonly queue: string
   readonly now: string
   readonly nowDate: string
+}
+
+/** What came of a repair: nothing is left when it is done. */
+export interface Outcome {
+  readonly left: string | undefined
+  /** What was passed over, and why. */
+  readonly skipped: ReadonlyArray<string>
 }
 
 const result = (left: string | null): string | undefined => left === null || left === "" ? undefined : left
@@ -303,35 +311,85 @@ return ""
   }
 )
 
-/** What was handed over to a dead worker goes back to the front of the queue. */
+/** How many ids of a list are given back in one call. */
+const mostGivenBack = 1000
+
+/**
+ * What was handed over to a dead worker goes back to the front of the queue, as long as it is queued. An id whose job is
+ * gone, or stands where its status says, leaves the list; one of which that can't be said stays.
+ */
 export const returnHandover = Redis.script(
   (params: { readonly queue: string; readonly worker: string; readonly now: string }) => [
-    keys.handover(params.queue, params.worker),
-    keys.queue(params.queue),
-    keys.handovers(params.queue),
-    keys.worker(params.worker),
+    ...families,
+    params.queue,
     params.worker,
     params.now
   ],
   {
     name: "return-handover",
-    numberOfKeys: 4,
-    lua: `
-if redis.call("EXISTS", KEYS[4]) == 1 and redis.pcall("HEXISTS", KEYS[4], "death") ~= 1 then return "its worker is alive" end
-local until_ = redis.pcall("ZSCORE", KEYS[3], ARGV[1])
-if type(until_) == "table" then until_ = false end
-if until_ and tonumber(until_) >= tonumber(ARGV[2]) then return "its worker may be alive" end
-local moved
-for i = 1, 1000 do
-  moved = redis.pcall("LMOVE", KEYS[1], KEYS[2], "RIGHT", "LEFT")
-  if type(moved) == "table" then return "a key holds something else" end
-  if not moved then break end
+    numberOfKeys: families.length,
+    lua: `${luaCommon}${luaIsQueued}
+local queue, worker, NOW = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local list, target, handovers = HANDOVER .. queue .. ":" .. worker, QUEUE .. queue, HANDOVERS .. queue
+local hash = WORKER .. worker
+if redis.call("EXISTS", hash) == 1 and redis.pcall("HEXISTS", hash, "death") ~= 1 then return { "its worker is alive" } end
+local until_ = attempt("ZSCORE", handovers, worker)
+if until_ and tonumber(until_) >= NOW then return { "its worker may be alive" } end
+if not holdsListOrNothing(list) then return { "the key of the list holds something else" } end
+if not holdsListOrNothing(target) then return { "the key of the queue holds something else" } end
+
+local given = {}
+
+-- Why an id does not go back, and whether it may leave the list; nil when it goes back.
+local function whyNot(id)
+  if given[id] then return "it stands there twice", true end
+  local kind = redis.call("TYPE", JOB .. id)["ok"]
+  if kind == "none" then return "there is no such job", true end
+  if kind ~= "hash" then return "the key of the job holds something else", false end
+  local job = redis.call("HMGET", JOB .. id, "status", "origin", "execution", "data")
+  local status, origin = job[1], job[2] or ""
+  if isQueued(status, job[4]) then return nil end
+  local isThere
+  if status == "started" then
+    isThere = job[3] and attempt("ZSCORE", STARTED .. origin, id .. ":" .. job[3])
+  else
+    isThere = REGISTRY[status] and attempt("ZSCORE", REGISTRY[status] .. origin, id)
+  end
+  if isThere then return "it is " .. status, true end
+  return status and "it is " .. status .. ", and not where that belongs" or "it has no status", false
 end
-if moved then return "there are more: again" end
-if until_ then redis.call("ZREM", KEYS[3], ARGV[1]) end
-return ""
+
+-- The last one first, so that the order stays.
+local out, stays, length = { "" }, 0, redis.call("LLEN", list)
+for i = 1, math.min(length, ${mostGivenBack}) do
+  local id = redis.call("LINDEX", list, -1 - stays)
+  local why, mayLeave = whyNot(id)
+  if why then
+    out[#out + 1] = id
+    out[#out + 1] = why
+  else
+    redis.call("LPUSH", target, id)
+    given[id] = true
+  end
+  if why and not mayLeave then
+    stays = stays + 1
+  else
+    redis.call("LREM", list, -1, id)
+  end
+end
+if length > ${mostGivenBack} then
+  out[1] = "there are more: again"
+elseif stays > 0 then
+  out[1] = "what its list still holds is for people to look at"
+elseif until_ then
+  redis.call("ZREM", handovers, worker)
+end
+return out
 `,
-    result
+    result: ([left, ...rest]: readonly [string, ...ReadonlyArray<string>]): Outcome => ({
+      left: result(left),
+      skipped: Array.from({ length: rest.length / 2 }, (_, index) => `${rest[2 * index]}: ${rest[2 * index + 1]}`)
+    })
   }
 )
 

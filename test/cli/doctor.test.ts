@@ -69,6 +69,28 @@ looked at 2 jobs in 1 queue: 2 errors, 0 warnings, 0 for information
     assert.match(warned.stdout, /^warning {2}no worker listens on mail, where 1 job waits\n/)
   })
 
+  it("says what it passed over", async () => {
+    await send(
+      "DEL rq:queue:mail",
+      "HSET rq:job:waits data [] origin mail status queued",
+      "RPUSH rq:effect:handover:mail:dead waits gone"
+    )
+    const { code, stdout } = await cli.run(["doctor", "mail", "--fix"])
+    assert.strictEqual(code, 0, stdout)
+    assert.match(
+      stdout,
+      /^error .*handed over to worker dead, which is dead.*\n {9}mended\n {9}passed over gone: there is no such job$/m
+    )
+    await send("RPUSH rq:effect:handover:mail:dead gone")
+    const { findings } = JSON.parse((await cli.run(["doctor", "mail", "--fix", "--json"])).stdout)
+    assert.deepInclude(findings[0], {
+      code: "stray-handover",
+      mended: true,
+      left: null,
+      skipped: ["gone: there is no such job"]
+    })
+  })
+
   it("says what it can't understand", async () => {
     const { code, stderr } = await cli.run(["doctor", "--sample", "0"])
     assert.strictEqual(code, 2)

@@ -530,6 +530,69 @@ suite("the doctor", (it) => {
       assert.deepStrictEqual(yield* state(hands.redis), before)
     }))
 
+  it("gives back of a dead worker's list what is queued, and says what it passed over and why", (hands) =>
+    Effect.gen(function*() {
+      yield* fleet(hands)
+      for (const id of ["a", "b", "c"]) yield* putJob(hands.redis, id)
+      yield* putJob(hands.redis, "canceled", { status: "canceled" })
+      yield* putJob(hands.redis, "runs", { status: "started", execution: ours, worker_name: "w" })
+      yield* putJob(hands.redis, "nowhere", { status: "failed" })
+      yield* send(
+        hands,
+        "HDEL rq:job:c status",
+        "RPUSH rq:queue:default z",
+        "ZADD rq:canceled:default 1 canceled",
+        `ZADD rq:wip:default ${seconds + 5} runs:${ours}`,
+        "SET rq:job:foreign x",
+        "RPUSH rq:effect:handover:default:v a canceled b gone nowhere runs foreign c a",
+        `ZADD rq:effect:handovers:default ${seconds - 31} v`
+      )
+      const repair = Option.some({ _tag: "ReturnHandover", queue: "default", worker: "v" } as const)
+      const report = yield* examine()
+      const doctor = yield* Doctor.make
+      const once = doctor.mend(report.findings.filter((one) => one.code === "stray-handover"))
+      const [first] = yield* once
+      assert.deepStrictEqual(first!.finding.repair, repair)
+      assert.deepStrictEqual(first!.left, Option.some("what its list still holds is for people to look at"))
+      assert.deepStrictEqual([...first!.skipped].reverse(), [
+        "a: it stands there twice",
+        "canceled: it is canceled",
+        "gone: there is no such job",
+        "nowhere: it is failed, and not where that belongs",
+        "runs: it is started",
+        "foreign: the key of the job holds something else"
+      ])
+      assert.deepStrictEqual(yield* waiting(hands.redis), ["b", "c", "a", "z"])
+      assert.deepStrictEqual(yield* list(hands.redis, "rq:effect:handover:default:v"), ["nowhere", "foreign"])
+      assert.lengthOf(yield* zset(hands.redis, "rq:effect:handovers:default"), 1)
+
+      // once somebody has looked at it, the rest goes as well
+      yield* putJob(hands.redis, "nowhere")
+      yield* send(hands, "DEL rq:job:foreign")
+      const [second] = yield* once
+      assert.deepStrictEqual(second!.left, Option.none())
+      assert.deepStrictEqual(second!.skipped, ["foreign: there is no such job"])
+      assert.deepStrictEqual(yield* waiting(hands.redis), ["nowhere", "b", "c", "a", "z"])
+      assert.strictEqual(yield* hands.redis.send("EXISTS", "rq:effect:handover:default:v"), 0)
+      assert.deepStrictEqual(yield* zset(hands.redis, "rq:effect:handovers:default"), [])
+    }))
+
+  it("gives back a thousand in one call, in their order, and says when there are more", (hands) =>
+    Effect.gen(function*() {
+      yield* fleet(hands)
+      const ids = Array.from({ length: 1001 }, (_, index) => `j${index}`)
+      yield* Effect.forEach(ids, (id) => putJob(hands.redis, id), { concurrency: 500 })
+      yield* hands.redis.send("RPUSH", "rq:effect:handover:default:v", ...ids)
+      const doctor = yield* Doctor.make
+      const once = Effect.flatMap(
+        examine(),
+        ({ findings }) => doctor.mend(findings.filter((one) => one.code === "stray-handover"))
+      )
+      assert.deepStrictEqual((yield* once).map(({ left }) => left), [Option.some("there are more: again")])
+      assert.deepStrictEqual((yield* once).map(({ left }) => left), [Option.none()])
+      assert.deepStrictEqual(yield* waiting(hands.redis), ids)
+    }))
+
   it("tells when the clock of this host is not that of Redis", (hands) =>
     Effect.gen(function*() {
       const report = yield* Effect.flatMap(Doctor.make, (doctor) => doctor.examine({ pause: 0 }))

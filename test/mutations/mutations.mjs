@@ -774,6 +774,15 @@ export const mutations = [
     tests: life("review")
   },
 
+  {
+    name: "return-handover-status",
+    what: "the doctor queues what is not queued any more",
+    file: "src/doctor/repairs.ts",
+    find: "if isQueued(status, job[4]) then return nil end",
+    replace: "if status then return nil end",
+    tests: ["test/doctor/doctor.test.ts"]
+  },
+
   // what users do to jobs
   {
     name: "cancel-started",

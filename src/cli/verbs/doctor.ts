@@ -12,10 +12,10 @@ import { failed, type Failure, misused } from "../failure.js"
 import { print, printable, printJson, style } from "../terminal.js"
 import type { Values } from "../verbs.js"
 
-/** How many findings of one kind people are shown. */
+/** How many findings of one kind people are shown, and how many ids that were passed over. */
 const mostShown = 10
 
-type Outcomes = ReadonlyMap<Doctor.Finding, Option.Option<string>>
+type Outcomes = ReadonlyMap<Doctor.Finding, Doctor.Mended>
 
 const paintOf = { error: style.red, warning: style.yellow, info: style.dim } as const
 
@@ -34,15 +34,16 @@ const findingJson = (finding: Doctor.Finding, outcomes: Outcomes) => {
     message: finding.message,
     remedy: finding.remedy,
     mendable: Option.isSome(finding.repair),
-    mended: outcome === undefined ? null : Option.isNone(outcome),
-    left: outcome === undefined ? null : Option.getOrNull(outcome)
+    mended: outcome === undefined ? null : Option.isNone(outcome.left),
+    left: outcome === undefined ? null : Option.getOrNull(outcome.left),
+    skipped: outcome?.skipped ?? []
   }
 }
 
 /** A finding is settled when it is mended. */
 const isSettled = (finding: Doctor.Finding, outcomes: Outcomes): boolean => {
   const outcome = outcomes.get(finding)
-  return outcome !== undefined && Option.isNone(outcome)
+  return outcome !== undefined && Option.isNone(outcome.left)
 }
 
 const describe = (report: Doctor.Report, outcomes: Outcomes): ReadonlyArray<string> => {
@@ -59,12 +60,17 @@ const describe = (report: Doctor.Report, outcomes: Outcomes): ReadonlyArray<stri
       `         ${
         outcome === undefined
           ? style.dim(printable(remedy))
-          : Option.match(outcome, {
+          : Option.match(outcome.left, {
             onNone: () => style.green("mended"),
             onSome: (why) => `${style.yellow("left")}: ${printable(why)}`
           })
       }`
     )
+    const skipped = outcome?.skipped ?? []
+    for (const one of skipped.slice(0, mostShown)) lines.push(`         passed over ${printable(one)}`)
+    if (skipped.length > mostShown) {
+      lines.push(`         passed over ${skipped.length - mostShown} more: --json lists them`)
+    }
   }
   for (const [code, found] of shown) {
     if (found > mostShown) lines.push(`         ${found - mostShown} more of the kind ${code}: --json lists them`)
@@ -100,7 +106,7 @@ export const run = (
         misused("doctor", field === "sample" ? `--${message}` : message)),
       withRedis(url)
     )
-    const outcomes: Outcomes = new Map(mended.map(({ finding, left }) => [finding, left]))
+    const outcomes: Outcomes = new Map(mended.map((one) => [one.finding, one]))
     const errors = report.findings.filter((one) =>
       one.severity === "error" && !isSettled(one, outcomes)
     ).length
