@@ -30,7 +30,7 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
-import type * as ConfigError from "effect/ConfigError"
+import * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -201,7 +201,21 @@ export const layer = (options: Options = {}): Layer.Layer<Redis.Redis, ConfigErr
 export const layerConfig = (
   options: Config.Config.Wrap<Options>
 ): Layer.Layer<Redis.Redis, ConfigError.ConfigError> =>
-  Layer.scoped(Redis.Redis, Effect.flatMap(Config.unwrap(options), make))
+  Layer.scoped(Redis.Redis, Effect.flatMap(Effect.suspend(() => unwrap(options)), make))
+
+/** As `Config.unwrap`, which throws for an object with nothing in it and for what is no Config. */
+const unwrap = (options: Config.Config.Wrap<Options>): Effect.Effect<Options, ConfigError.ConfigError> => {
+  try {
+    return Config.isConfig(options) || Object.keys(options).length > 0 ? Config.unwrap(options) : Effect.succeed({})
+  } catch {
+    return Effect.fail(
+      ConfigError.InvalidData(
+        ["RedisLive", "options"],
+        "expected a Config, or an object of Configs, one for each option"
+      )
+    )
+  }
+}
 
 /** Leaves out what is not set: an absent option has its default. */
 const present = <A extends object>(options: { readonly [K in keyof A]: Option.Option<A[K]> }): Partial<A> =>

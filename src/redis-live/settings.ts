@@ -6,7 +6,10 @@
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { decode as decodeDuration } from "../internal/duration.js"
+import { kindOf } from "../internal/kindOf.js"
 import type { Options } from "../RedisLive.js"
 
 export interface Address {
@@ -51,11 +54,16 @@ interface FromUrl {
 /** Says what is wrong with an option. It never repeats the value, which may hold a password. */
 const invalid = (option: string, message: string) => ConfigError.InvalidData(["RedisLive", option], message)
 
+/** What JavaScript may pass for an option of another type: of what kind it is, never what it is. */
+const mistyped = (option: string, expected: string, value: unknown) =>
+  Effect.fail(invalid(option, `expected ${expected}, got ${kindOf(value)}`))
+
 const urlHelp = "expected redis://host:port/db, rediss://host:port/db or unix:///path?db=0"
 
 const parseUrl = (text: string): Effect.Effect<FromUrl, ConfigError.ConfigError> =>
   Effect.gen(function*() {
-    if (!URL.canParse(text)) {
+    // the reader of urls refuses ports beyond 65535, and takes 0
+    if (!URL.canParse(text) || new URL(text).port === "0") {
       return yield* Effect.fail(invalid("url", `not a url: ${urlHelp}`))
     }
     const url = new URL(text)
@@ -87,7 +95,7 @@ const parseUrl = (text: string): Effect.Effect<FromUrl, ConfigError.ConfigError>
       }
       case "unix:": {
         const path = yield* part(url.pathname)
-        return path === undefined
+        return path === undefined || path.includes("\0")
           ? yield* Effect.fail(invalid("url", "a unix:// url needs the path of the socket"))
           : { target: { _tag: "Socket", path }, username, password, db, tls: false }
       }
@@ -96,23 +104,39 @@ const parseUrl = (text: string): Effect.Effect<FromUrl, ConfigError.ConfigError>
     }
   })
 
-const parseAddress = (option: string, text: string, defaultPort: number) => {
-  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text.trim())
-  return match === null
-    ? Effect.fail(invalid(option, `expected "host:port" and found "${text}"`))
-    : Effect.succeed<Address>({
-      host: (match[1] ?? match[2])!,
-      port: match[3] === undefined ? defaultPort : Number(match[3])
-    })
+/** A host, or an IPv6 address in brackets, and perhaps a port. */
+const addressForm = /^(?:\[([^\]\s]+)\]|([^:[\]@/\s\p{Cc}]+))(?::(\d{1,5}))?$/u
+
+const parseAddress = (option: string, text: unknown, defaultPort: number) => {
+  const match = typeof text === "string" ? addressForm.exec(text.trim()) : null
+  const port = match?.[3] === undefined ? defaultPort : Number(match[3])
+  return match === null || port < 1 || port > 65_535
+    ? Effect.fail(invalid(option, "expected \"host:port\", with a port from 1 to 65535"))
+    : Effect.succeed<Address>({ host: (match[1] ?? match[2])!, port })
 }
 
-const parseAddresses = (option: string, texts: ReadonlyArray<string>, defaultPort: number) =>
-  texts.length === 0
+const parseAddresses = (option: string, texts: unknown, defaultPort: number) =>
+  !Array.isArray(texts)
+    ? mistyped(option, "a list of \"host:port\"", texts)
+    : texts.length === 0
     ? Effect.fail(invalid(option, "at least one host:port is needed"))
-    : Effect.forEach(texts, (text) => parseAddress(option, text, defaultPort))
+    : Effect.forEach(texts, (text, index) => parseAddress(`${option}[${index}]`, text, defaultPort))
 
-const text = (value: string | Redacted.Redacted | undefined): string | undefined =>
-  Redacted.isRedacted(value) ? Redacted.value(value) : value
+const textOf = (option: string, value: unknown): Effect.Effect<string | undefined, ConfigError.ConfigError> =>
+  value === undefined || typeof value === "string" ? Effect.succeed(value) : mistyped(option, "a text", value)
+
+/** Of what may be a secret. */
+const secretOf = (option: string, value: unknown): Effect.Effect<string | undefined, ConfigError.ConfigError> =>
+  textOf(option, Redacted.isRedacted(value) ? Redacted.value(value) : value)
+
+/** Parts of an option, each of which is still to be looked at. */
+const partsOf = <A extends object>(
+  option: string,
+  value: A
+): Effect.Effect<{ readonly [K in keyof A]?: unknown }, ConfigError.ConfigError> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Effect.succeed(value)
+    : mistyped(option, "an object", value)
 
 const show = (address: Address) =>
   address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
@@ -138,36 +162,63 @@ const hashTag = (prefix: string): string | undefined => {
 }
 
 const positive = (option: string, value: Duration.DurationInput | undefined) => {
-  const millis = value === undefined ? 5000 : Duration.toMillis(value)
+  const duration = value === undefined ? Option.some(Duration.seconds(5)) : decodeDuration(value)
+  const millis = Option.isSome(duration) ? Duration.toMillis(duration.value) : NaN
   return millis >= 1 && millis <= 2 ** 31 - 1
     ? Effect.succeed(Math.ceil(millis))
     : Effect.fail(invalid(option, "expected a duration of at least a millisecond and at most 24 days"))
 }
 
-export const fromOptions = (options: Options): Effect.Effect<Settings, ConfigError.ConfigError> =>
+const targetOf = (options: { readonly [K in keyof Options]?: unknown }, otherwise: Target) =>
   Effect.gen(function*() {
-    const url = yield* parseUrl(text(options.url) ?? "redis://localhost:6379")
-    if (options.sentinels !== undefined && options.cluster !== undefined) {
+    const { cluster, sentinels } = options
+    if (sentinels !== undefined && cluster !== undefined) {
       return yield* Effect.fail(invalid("sentinels", "a server is found through Sentinels or as a cluster, not both"))
     }
-    const target: Target = options.sentinels !== undefined
-      ? {
-        _tag: "Sentinel",
-        hosts: yield* parseAddresses("sentinels.hosts", options.sentinels.hosts, 26379),
-        name: options.sentinels.name,
-        username: options.sentinels.username,
-        password: text(options.sentinels.password)
+    if (sentinels !== undefined) {
+      const { hosts, name, password, username } = yield* partsOf("sentinels", sentinels as Sentinels)
+      const watched = yield* textOf("sentinels.name", name)
+      if (watched === undefined || watched === "") {
+        return yield* Effect.fail(invalid("sentinels.name", "expected the name of the master, such as mymaster"))
       }
-      : options.cluster !== undefined
-      ? { _tag: "Cluster", nodes: yield* parseAddresses("cluster.nodes", options.cluster.nodes, 6379) }
-      : url.target
-    const db = options.db ?? (url.db === undefined ? 0 : Number(url.db))
-    if (!Number.isInteger(db) || db < 0) {
+      const target: Target = {
+        _tag: "Sentinel",
+        hosts: yield* parseAddresses("sentinels.hosts", hosts, 26379),
+        name: watched,
+        username: yield* textOf("sentinels.username", username),
+        password: yield* secretOf("sentinels.password", password)
+      }
+      return target
+    }
+    if (cluster !== undefined) {
+      const { nodes } = yield* partsOf("cluster", cluster as Cluster)
+      const target: Target = { _tag: "Cluster", nodes: yield* parseAddresses("cluster.nodes", nodes, 6379) }
+      return target
+    }
+    return otherwise
+  })
+
+type Sentinels = NonNullable<Options["sentinels"]>
+type Cluster = NonNullable<Options["cluster"]>
+
+const tlsOf = (tls: unknown, byUrl: boolean): Effect.Effect<Settings["tls"], ConfigError.ConfigError> => {
+  if (tls === undefined || typeof tls === "boolean") return Effect.succeed(tls ?? byUrl ? {} : undefined)
+  // Node looks at what is in it when it connects.
+  return Effect.map(partsOf("tls", tls as NonNullable<Settings["tls"]>), (found) => found as Settings["tls"])
+}
+
+export const fromOptions = (given: Options): Effect.Effect<Settings, ConfigError.ConfigError> =>
+  Effect.gen(function*() {
+    const options = yield* partsOf("options", given)
+    const url = yield* parseUrl((yield* secretOf("url", options.url)) ?? "redis://localhost:6379")
+    const target = yield* targetOf(options, url.target)
+    const db = options.db ?? (url.db === undefined ? 0 : /^\d*$/.test(url.db) ? Number(url.db) : NaN)
+    if (typeof db !== "number" || !Number.isSafeInteger(db) || db < 0) {
       return yield* Effect.fail(
         invalid(options.db === undefined ? "url" : "db", "the database must be a number from 0")
       )
     }
-    const keyPrefix = options.keyPrefix ?? (target._tag === "Cluster" ? "{rq}:" : "")
+    const keyPrefix = (yield* textOf("keyPrefix", options.keyPrefix)) ?? (target._tag === "Cluster" ? "{rq}:" : "")
     if (target._tag === "Cluster") {
       if (hashTag(keyPrefix) === undefined) {
         return yield* Effect.fail(
@@ -178,20 +229,22 @@ export const fromOptions = (options: Options): Effect.Effect<Settings, ConfigErr
         return yield* Effect.fail(invalid("db", "Redis Cluster has no databases but 0"))
       }
     }
+    const clientName = (yield* textOf("clientName", options.clientName)) ?? ""
+    if (!/^[!-~]*$/.test(clientName)) {
+      return yield* Effect.fail(
+        invalid("clientName", "Redis takes the printable characters of ASCII without spaces, such as billing-1")
+      )
+    }
     return {
       target,
       server: describe(target),
-      username: options.username ?? url.username,
-      password: text(options.password) ?? url.password,
+      username: (yield* textOf("username", options.username)) ?? url.username,
+      password: (yield* secretOf("password", options.password)) ?? url.password,
       db,
-      tls: options.tls === false || (options.tls === undefined && !url.tls)
-        ? undefined
-        : typeof options.tls === "object"
-        ? options.tls
-        : {},
+      tls: yield* tlsOf(options.tls, url.tls),
       keyPrefix,
-      connectTimeout: yield* positive("connectTimeout", options.connectTimeout),
-      commandTimeout: yield* positive("commandTimeout", options.commandTimeout),
-      clientName: options.clientName ?? ""
+      connectTimeout: yield* positive("connectTimeout", given.connectTimeout),
+      commandTimeout: yield* positive("commandTimeout", given.commandTimeout),
+      clientName
     }
   })

@@ -8,6 +8,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
@@ -632,7 +633,15 @@ describe("RedisLive", () => {
           { sentinels: { hosts: ["a"], name: "m" }, cluster: { nodes: ["b"] } },
           { cluster: { nodes: ["a"] }, keyPrefix: "rq:" },
           { cluster: { nodes: ["a"] }, keyPrefix: "{}rq:" },
-          { cluster: { nodes: ["a"] }, db: 1 }
+          { cluster: { nodes: ["a"] }, db: 1 },
+          { url: "redis://:hunter2@localhost:0" },
+          { url: "redis://:hunter2@localhost/0x1" },
+          { url: "unix:///hunter2%00" },
+          { sentinels: { hosts: ["redis://:hunter2@localhost:26379"], name: "m" } },
+          { sentinels: { hosts: ["a"], name: "" } },
+          { cluster: { nodes: ["a:65536"] } },
+          { cluster: { nodes: ["a:0"] } },
+          { clientName: "hunter2 and more" }
         ]
         for (const options of wrong) {
           const exit = yield* Effect.exit(Effect.scoped(RedisLive.make(options)))
@@ -644,6 +653,39 @@ describe("RedisLive", () => {
             assert.notInclude(text, "hunter2")
           }
         }
+      }))
+
+    test("what is of another type, as JavaScript may pass it, is refused by its name", () =>
+      Effect.gen(function*() {
+        const wrong: ReadonlyArray<readonly [options: unknown, field: string, message: string]> = [
+          [null, "options", "expected an object, got null"],
+          [{ url: 5 }, "url", "expected a text, got a number"],
+          [{ username: {} }, "username", "expected a text, got an object"],
+          [{ password: Redacted.make(5) }, "password", "expected a text, got a number"],
+          [{ db: "1" }, "db", "the database must be a number from 0"],
+          [{ tls: "false" }, "tls", "expected an object, got a text"],
+          [{ keyPrefix: 1 }, "keyPrefix", "expected a text, got a number"],
+          [{ commandTimeout: "soon" }, "commandTimeout", "expected a duration"],
+          [
+            { sentinels: { hosts: "a:1", name: "m" } },
+            "sentinels.hosts",
+            "expected a list of \"host:port\", got a text"
+          ],
+          [{ sentinels: { hosts: ["a", 1], name: "m" } }, "sentinels.hosts[1]", "expected \"host:port\""],
+          [{ cluster: "a:1" }, "cluster", "expected an object, got a text"]
+        ]
+        for (const [options, field, message] of wrong) {
+          const error = yield* Effect.flip(Effect.scoped(RedisLive.make(options as RedisLive.Options)))
+          assert.include(String(error), `RedisLive.${field}: "${message}`)
+        }
+      }))
+
+    test("configuration that names no option means the defaults, and what is none is refused", () =>
+      Effect.gen(function*() {
+        yield* Effect.scoped(Layer.build(RedisLive.layerConfig({})))
+        const none = { url: "redis://localhost" } as unknown as Config.Config.Wrap<RedisLive.Options>
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(RedisLive.layerConfig(none))))
+        assert.include(String(error), "expected a Config")
       }))
 
     test("from configuration", () =>
