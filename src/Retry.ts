@@ -9,8 +9,11 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
+import { InvalidOptions } from "./internal/options.js"
+import { show } from "./internal/show.js"
 
 /**
  * How often a job runs again, and after which pauses, as Redis keeps it: a Python worker that runs the job does the same.
@@ -32,7 +35,8 @@ export interface RetryOptions {
 
 /**
  * What a definition says of retries. `schedule`, `while` and `until` are asked by the worker, so they may be anything that
- * Effect can express; a Python worker knows `max` only.
+ * Effect can express; a Python worker knows `max` only. Where one of them throws, the job fails without a retry, and both
+ * the error and what was thrown are kept with it.
  *
  * @since 0.1.0
  * @category models
@@ -88,11 +92,36 @@ export const never = <E>(error: E): Effect.Effect<never, Verdict<E>> =>
  * Fails, and says after which pause the job shall run again. It counts as a retry: a job that has none left fails. A job
  * without retries of its own runs again as often as this is said.
  *
+ * A pause below zero is none, one without end is {@link never}. What is no length of time (a `Retry-After` that could not
+ * be read as a number is NaN) is a defect with `InvalidOptions`, which ends the run as any defect does.
+ *
  * @since 0.1.0
  * @category verdicts
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Retry } from "effect-rq"
+ *
+ * class Busy extends Schema.TaggedError<Busy>()("Busy", {}) {}
+ *
+ * export const busyFor = (seconds: number) => Retry.after(`${seconds} seconds`, new Busy())
+ * ```
  */
 export const after = <E>(delay: Duration.DurationInput, error: E): Effect.Effect<never, Verdict<E>> =>
-  Effect.fail(new Verdict({ error, delay: Duration.decode(delay) }))
+  Effect.suspend(() => {
+    const decoded = isNotANumber(delay) ? Option.none() : Duration.decodeUnknown(delay)
+    return Option.isSome(decoded)
+      ? Effect.fail(new Verdict({ error, delay: decoded.value }))
+      : Effect.die(
+        new InvalidOptions({
+          field: "delay",
+          message: `delay: expected a duration such as "30 seconds", got ${show(delay)}`
+        })
+      )
+  })
+
+/** `Duration` takes it for zero: a job would run again at once, for ever. */
+const isNotANumber = (delay: unknown): boolean => Array.isArray(delay) ? delay.some(Number.isNaN) : Number.isNaN(delay)
 
 /**
  * Ten retries, after pauses that double from a second up to an hour, each a fifth shorter or longer by chance.

@@ -17,8 +17,31 @@ import { type RetryPolicy, Verdict } from "../Retry.js"
 /** Empty: as Redis says of the job. Else there is no retry, or one after so many seconds. */
 export type RetryDelay = "" | "never" | number
 
-/** `error` is the typed error, where there is one. */
+/** What a policy has to say; `problem` is what went wrong while it was asked, and then nothing is tried again. */
+export interface Said {
+  readonly retry: RetryDelay
+  readonly problem?: string
+}
+
+/**
+ * `error` is the typed error, where there is one. A policy is the user's own code: whatever it does is the trouble of its
+ * job, and nobody else's.
+ */
 export const retryDelay = (
+  job: Job.Any,
+  error: Option.Option<unknown>,
+  cause: Cause.Cause<unknown>,
+  attempt: number
+): Effect.Effect<Said> =>
+  Effect.matchCause(Effect.suspend(() => ask(job, error, cause, attempt)), {
+    onSuccess: (retry) => ({ retry }),
+    onFailure: (thrown) => ({
+      retry: "never",
+      problem: `There is no retry, because the retry policy of ${job.name} has failed: ${Cause.pretty(thrown)}`
+    })
+  })
+
+const ask = (
   job: Job.Any,
   error: Option.Option<unknown>,
   cause: Cause.Cause<unknown>,

@@ -22,7 +22,7 @@ import { Verdict } from "../Retry.js"
 import * as Json from "../wire/json.js"
 import * as Payload from "../wire/payload.js"
 import * as Result from "../wire/result.js"
-import { type RetryDelay, retryDelay } from "./retryDelay.js"
+import { type RetryDelay, retryDelay, type Said } from "./retryDelay.js"
 
 export type Outcome =
   | { readonly _tag: "Completed"; readonly returnValue: string }
@@ -42,6 +42,10 @@ export const failed = (message: string, retry: RetryDelay, error = ""): Outcome 
   message,
   retry
 })
+
+/** As {@link failed}, and with what went wrong when it was asked about a retry. */
+const failedAnd = (message: string, { problem, retry }: Said, error = ""): Outcome =>
+  failed(problem === undefined ? message : `${message}\n${problem}`, retry, error)
 
 const completedVoid: Outcome = { _tag: "Completed", returnValue: "" }
 
@@ -121,7 +125,7 @@ export const make = (group: JobGroup.Any, context: Context.Context<never>): RunJ
         ? Effect.succeed(failed(message, ""))
         : Effect.map(
           retryDelay(job.value.job, Option.none(), timeout, claimed.attempt),
-          (retry) => failed(message, retry)
+          (said) => failedAnd(message, said)
         )
     }
   }
@@ -232,15 +236,15 @@ const toCompleted = (job: Runnable, success: unknown): Effect.Effect<Outcome> =>
 
 const toOutcome = (job: Runnable, attempt: number, cause: Cause.Cause<unknown>): Effect.Effect<Outcome> => {
   const failure = Cause.failureOption(cause)
-  return Effect.flatMap(retryDelay(job.job, failure, cause, attempt), (retry) => {
+  return Effect.flatMap(retryDelay(job.job, failure, cause, attempt), (said) => {
     if (Option.isNone(failure)) {
-      return Effect.succeed(failed(Cause.pretty(cause, { renderErrorCause: true }), retry))
+      return Effect.succeed(failedAnd(Cause.pretty(cause, { renderErrorCause: true }), said))
     }
     const error = failure.value instanceof Verdict ? failure.value.error : failure.value
     const text = Cause.pretty(Cause.map(cause, () => error), { renderErrorCause: true })
-    return Effect.matchCause(job.encodeError(error), {
-      onFailure: () => failed(text, retry),
-      onSuccess: (encoded) => failed(text, retry, Either.getOrElse(Json.stringify(encoded), () => ""))
+    return Effect.matchCause(Effect.suspend(() => job.encodeError(error)), {
+      onFailure: () => failedAnd(text, said),
+      onSuccess: (encoded) => failedAnd(text, said, Either.getOrElse(Json.stringify(encoded), () => ""))
     })
   })
 }

@@ -528,6 +528,99 @@ describe("the death of a worker", () => {
     ))
 })
 
+describe("a policy that is broken itself", () => {
+  const broken: ReadonlyArray<readonly [name: string, policy: Omit<Retry.RetryPolicy<Refused>, "max">]> = [
+    ["while", {
+      while: () => {
+        throw new Error("the policy's own")
+      }
+    }],
+    ["until", {
+      until: () => {
+        throw new Error("the policy's own")
+      }
+    }],
+    ["schedule", { schedule: Schedule.mapEffect(Schedule.forever, () => Effect.die(new Error("the policy's own"))) }],
+    ["no schedule", { schedule: "the policy's own" as unknown as Schedule.Schedule<number> }]
+  ]
+  for (const [name, policy] of broken) {
+    it.effect(`(${name}) fails its job, which says so, and nothing else`, () =>
+      travelling((world) =>
+        Effect.gen(function*() {
+          const job = define({ max: 3, ...policy })
+          const { attempts, worker } = yield* hosts(world, job)
+          yield* enqueue(world, job, [500])
+          yield* world.settle
+          yield* enqueue(world, job, ["ok"], { jobId: "b" })
+          yield* world.settle
+          assert.deepStrictEqual(attempts.map(({ id }) => id), ["a", "b"])
+          assert.deepStrictEqual([yield* world.status("a"), yield* world.status("b")], ["failed", "finished"])
+          const [entry] = yield* world.queue.history("a")
+          const text = Option.getOrThrow(entry!.exception)
+          assert.match(text, /^Refused/)
+          assert.match(
+            text,
+            /\nThere is no retry, because the retry policy of test\.flaky has failed: .*(?:Type)?Error: /
+          )
+          if (name !== "no schedule") assert.include(text, "the policy's own")
+          assert.deepStrictEqual(Option.getOrThrow(entry!.error), { _tag: "Refused", status: 500 })
+          assert.deepInclude(yield* worker.service.status, { successful: 1, failed: 1 })
+          assert.deepStrictEqual(world.texts().filter((text) => text.includes("is started again")), [])
+          yield* consistent(world)
+        })
+      ))
+  }
+
+  it.effect("(schedule) also when the job ended by its timeout", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const job = define({ max: 3, schedule: Schedule.mapEffect(Schedule.forever, () => Effect.die("broken")) })
+        yield* hosts(world, job)
+        yield* enqueue(world, job, ["never ends"])
+        yield* world.adjust("1 minute")
+        assert.strictEqual(yield* world.status("a"), "failed")
+        const [entry] = yield* world.queue.history("a")
+        assert.match(Option.getOrThrow(entry!.exception), /^JobTimeoutException.*\nThere is no retry, because /)
+      })
+    ))
+})
+
+describe("a pause that is none", () => {
+  const after = (world: World, delay: unknown) =>
+    Effect.gen(function*() {
+      const job = Job.make("test.after", { error: Refused, queue: "q" })
+      const Group = JobGroup.make(job)
+      let runs = 0
+      const handlers = Group.toLayer({
+        "test.after": () =>
+          Effect.suspend(() =>
+            ++runs > 3 ? Effect.void : Retry.after(delay as Duration.DurationInput, new Refused({ status: 503 }))
+          )
+      })
+      yield* world.workerOf("worker", Worker.make(Group, { name: "worker" }).pipe(Effect.provide(handlers)))
+      yield* world.queue.enqueue(job, {}, { jobId: "a" })
+      yield* world.settle
+      return runs
+    })
+
+  it.effect("ends the run, instead of running it again at once for ever", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        assert.strictEqual(yield* after(world, NaN), 1)
+        assert.strictEqual(yield* world.status("a"), "failed")
+        const [entry] = yield* world.queue.history("a")
+        assert.match(
+          Option.getOrThrow(entry!.exception),
+          /^InvalidOptions: delay: expected a duration such as "30 seconds", got NaN/
+        )
+        yield* consistent(world)
+      })
+    ))
+
+  it.effect("is not one that has passed already", () =>
+    travelling((world) => Effect.map(after(world, -5000), (runs) => assert.strictEqual(runs, 4))))
+})
+
 describe("a requeued job", () => {
   it.effect("has spent what it has spent: it runs once more", () =>
     travelling((world) =>
