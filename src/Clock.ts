@@ -22,17 +22,28 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as Check from "./internal/options.js"
 import * as Redis from "./Redis.js"
+
+export {
+  /**
+   * An option that can't be used.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  InvalidOptions
+} from "./internal/options.js"
 
 /**
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How long between two measurements. Default: 1 minute. */
-  readonly every?: Duration.DurationInput
-  /** How many times the server is asked at each. Default: 5. */
-  readonly samples?: number
+  /** How long between two measurements, a millisecond at least; a day at most, if more is asked for. Default: 1 minute. */
+  readonly every?: Duration.DurationInput | undefined
+  /** How many times the server is asked at each, from 1 to 1000. Default: 5. */
+  readonly samples?: number | undefined
 }
 
 /** The server's clock less the host's, in milliseconds, by the sample with the shortest round trip. */
@@ -59,22 +70,28 @@ const monotonic = (clock: EffectClock.Clock): number => Number(clock.unsafeCurre
 /** How much of its speed the clock keeps while it waits for the server to catch up. */
 const slowSpeed = 0.5
 
+/** Node's timers can't wait longer than 24.8 days. */
+const longestPause = 86_400_000
+
 /**
  * Makes a clock that follows the server's until the scope is closed. It has measured once when it is there.
  *
- * Fails when the server can't be asked. Later failures are logged at level debug.
+ * Fails with `InvalidOptions`, and when the server can't be asked. Later failures are logged at level debug.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (
   options: Options = {}
-): Effect.Effect<EffectClock.Clock, Redis.RedisError, Redis.Redis | Scope.Scope> =>
+): Effect.Effect<EffectClock.Clock, Check.InvalidOptions | Redis.RedisError, Redis.Redis | Scope.Scope> =>
   Effect.gen(function*() {
+    const { every, samples } = yield* Check.object(options)
+    const everyMillis = Math.min(yield* Check.millis("every", every, "1 minute", 1), longestPause)
+    const times = yield* Check.count("samples", samples, 5, { least: 1, most: 1000 })
     const redis = yield* Redis.Redis
     const base = yield* Effect.clock
     // The in-memory Redis answers with the clock of whoever asks: it must be asked by the clock that is measured.
-    const sample = measure(redis, base, Math.max(1, options.samples ?? 5)).pipe(Effect.withClock(base))
+    const sample = measure(redis, base, times).pipe(Effect.withClock(base))
 
     /** What is added to the host's clock at the instant `since`, and what it is to become. */
     let offset = yield* sample
@@ -112,7 +129,7 @@ export const make = (
         target = measured
       }),
       Effect.catchAllCause((cause) => Effect.logDebug("the server's clock could not be read", cause)),
-      Effect.delay(options.every ?? "1 minute"),
+      Effect.delay(everyMillis),
       Effect.forever,
       Effect.withClock(base),
       Effect.forkScoped
@@ -139,5 +156,7 @@ export const make = (
  * }).pipe(Effect.provide(Live))
  * ```
  */
-export const layerRedis = (options: Options = {}): Layer.Layer<never, Redis.RedisError, Redis.Redis> =>
+export const layerRedis = (
+  options: Options = {}
+): Layer.Layer<never, Check.InvalidOptions | Redis.RedisError, Redis.Redis> =>
   Layer.unwrapScoped(Effect.map(make(options), Layer.setClock))

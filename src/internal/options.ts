@@ -22,6 +22,14 @@ export class InvalidOptions extends Schema.TaggedError<InvalidOptions>("effect-r
   message: Schema.String
 }) {}
 
+/** Options as JavaScript may pass them: anything that has no fields is none. */
+export const object = <A extends object>(options: A): Effect.Effect<A, InvalidOptions> =>
+  typeof options === "object" && options !== null && !Array.isArray(options)
+    ? Effect.succeed(options)
+    : Effect.fail(
+      new InvalidOptions({ field: "options", message: `options: expected an object, got ${show(options)}` })
+    )
+
 /** A duration in milliseconds, at least `least`. */
 export const millis = (
   field: string,

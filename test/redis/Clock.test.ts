@@ -143,7 +143,37 @@ describe("Clock.layerRedis", () => {
       const { layer, server } = yield* makeServer
       server.down = true
       const error = yield* Effect.flip(Effect.provide(Effect.void, Layer.provide(Clock.layerRedis(), layer)))
-      assert.strictEqual(error.reason, "connection")
+      assert.deepInclude(error, { _tag: "RedisError", reason: "connection" })
+    }))
+
+  it.effect("refuses what would never measure, or measure without end", () =>
+    Effect.gen(function*() {
+      const { layer, server } = yield* makeServer
+      const wrong: ReadonlyArray<readonly [options: unknown, field: string]> = [
+        [null, "options"],
+        [{ samples: NaN }, "samples"],
+        [{ samples: 0 }, "samples"],
+        [{ samples: Infinity }, "samples"],
+        [{ samples: "5" }, "samples"],
+        [{ every: 0 }, "every"],
+        [{ every: NaN }, "every"],
+        [{ every: "now and then" }, "every"],
+        [{ every: Infinity }, "every"]
+      ]
+      for (const [options, field] of wrong) {
+        const error = yield* Effect.flip(Effect.scoped(Effect.provide(Clock.make(options as Clock.Options), layer)))
+        assert.deepInclude(error, { _tag: "InvalidOptions", field })
+        assert.isTrue(error.message.startsWith(`${field}: expected `), error.message)
+      }
+      assert.strictEqual(server.asked, 0)
+    }))
+
+  it.scoped("measures once a day, where it is asked to do so less often than timers can wait", () =>
+    Effect.gen(function*() {
+      const { layer, server } = yield* makeServer
+      yield* Effect.provide(Clock.make({ every: "100 days", samples: 1 }), layer)
+      yield* TestClock.adjust("49 hours")
+      assert.strictEqual(server.asked, 3)
     }))
 
   it.scoped("sleeping takes as long as ever", () =>
