@@ -166,7 +166,7 @@ local function abandonOurs(queue, id, execution)
   -- A job with retries spends one of them, any other runs again as often as the worker's options say.
   if left and left > 0 or not left and times <= maxAbandons then
     if left then redis.call("HSET", JOB .. id, "retries_left", left - 1) end
-    addResult(id, 4, execution, "", ttl == 0 and 60 or ttl, "exc_string", exceptionString(text))
+    addResult(id, "4", execution, "", ttl == 0 and 60 or ttl, "exc_string", exceptionString(text), "")
     toQueued(queue, id)
   else
     outcome = "failed"
@@ -247,7 +247,7 @@ local function abandonPythons(queue, member, id, execution)
     redis.call("HSET", key, "retries_left", left - 1)
     -- RQ 1 does not know results of this kind
     if execution ~= "" then
-      addResult(id, 4, execution, "", ttl == 0 and 60 or ttl, "exc_string", exceptionString(text))
+      addResult(id, "4", execution, "", ttl == 0 and 60 or ttl, "exc_string", exceptionString(text), "")
     end
     local intervals = readIntervals(job[6])
     local delay = intervalAt(intervals, #intervals - left + 1)

@@ -97,14 +97,15 @@ local held = false
 -- Starts jobs of one list until there are as many as wanted. False when the list has no more to give.
 local function claimFrom(list, queue)
   local started, first = STARTED .. queue, claimed
-  local group = { queue }
+  local group, n = { queue }, 1
   while claimed < WANT and drops > 0 and not held do
     local ids = attempt("LRANGE", list, 0, WANT - claimed - 1)
     if not ids or #ids == 0 then break end
-    local taken, members, count, seen = #ids, {}, 0, {}
+    local taken, members, count, seen, names = #ids, {}, 0, {}, {}
     for i = 1, #ids do
       local id = ids[i]
-      local job = redis.pcall("HMGET", JOB .. id, "status", ${luaClaimedFields}, "ended_at", "ttl")
+      local key = JOB .. id
+      local job = redis.pcall("HMGET", key, "status", ${luaClaimedFields}, "ended_at", "ttl")
       if job.err or not isQueued(job[1], job[2]) or seen[id] then
         drops = drops - 1
       else
@@ -119,9 +120,10 @@ local function claimFrom(list, queue)
           string.format("%08x", COUNTER % ${executionCounters} + (ahead and ${executionCounters} or 0))
         COUNTER = COUNTER + 1
         members[2 * count - 1], members[2 * count] = ABANDONED_AT, id .. ":" .. execution
-        local n = #group
+        names[count] = key
         group[n + 1], group[n + 2], group[n + 3], group[n + 4] = id, execution, job[2], job[3]
         group[n + 5], group[n + 6], group[n + 7], group[n + 8] = job[4], job[5], job[6], job[7]
+        n = n + 8
         -- What never ended and has no lifetime in the queue does not expire.
         seen[count] = job[8] or job[9]
       end
@@ -129,14 +131,15 @@ local function claimFrom(list, queue)
     if count > 0 and not attempt("ZADD", started, unpack(members)) then
       -- the key of the registry holds something foreign: all stays where it is
       COUNTER = COUNTER - count
-      for i = #group, #group - 8 * count + 1, -1 do group[i] = nil end
+      for i = n, n - 8 * count + 1, -1 do group[i] = nil end
       break
     end
+    local at = n - 8 * count + 2
     for i = 1, count do
-      local at = #group - 8 * (count - i + 1)
-      local key = JOB .. group[at + 1]
+      local key = names[i]
       redis.call("HSET", key, "status", "started", "started_at", NOW_DATE, "worker_name", WORKER,
-        "execution", group[at + 2])
+        "execution", group[at])
+      at = at + 8
       if seen[i] then redis.call("PERSIST", key) end
     end
     if taken > 0 then redis.call("LTRIM", list, taken, -1) end

@@ -19,17 +19,6 @@ export const luaComplete = `
 -- more, what their hashes say decides for each.
 local atOnce = 3
 
--- Redis takes a number as text, and making that costs as much as a command does; most jobs have the same lifetime.
-local lifetimes = {}
-local function lifetimeText(ttl)
-  local known = lifetimes[ttl]
-  if not known then
-    known = { string.format("%d", ttl), string.format("%d", math.floor(NOW) + ttl) }
-    lifetimes[ttl] = known
-  end
-  return known
-end
-
 -- Jobs of one queue, each as id, execution, when it was started, value. \`refuse\` is told the position of each that is
 -- not the current execution.
 local function completeAll(queue, jobs, refuse)
@@ -39,7 +28,7 @@ local function completeAll(queue, jobs, refuse)
     for i = 1, count do members[i] = jobs[4 * i - 3] .. ":" .. jobs[4 * i - 2] end
     taken = attempt("ZREM", STARTED .. queue, unpack(members))
   end
-  local finished, sets, ttls = {}, {}, {}
+  local finished, inFinished, ended, inEnded, sets, ttls = {}, 0, {}, 0, {}, {}
   for i = 1, count do
     local id, execution, startedAt, value = jobs[4 * i - 3], jobs[4 * i - 2], jobs[4 * i - 1], jobs[4 * i]
     local key, job = JOB .. id, false
@@ -50,12 +39,12 @@ local function completeAll(queue, jobs, refuse)
     end
     if job and isCurrent(WORKER, execution, job[1], job[2], job[3]) then
       local ttl, awaited = lifetime(job[5], ${defaultResultTtl}), job[6] == "1"
-      local repeats = tonumber(job[7] or "") or 0
+      local repeats = job[7] and tonumber(job[7]) or 0
       if value ~= "" or awaited then
         if ttl ~= 0 then
-          addResult(id, 1, execution, startedAt, repeats > 0 and -1 or ttl, "return_value", value)
+          addResult(id, "1", execution, startedAt, repeats > 0 and -1 or ttl, "return_value", value, "")
         elseif awaited then
-          addResult(id, 1, execution, startedAt, ${awaitedTtl}, "return_value", value)
+          addResult(id, "1", execution, startedAt, ${awaitedTtl}, "return_value", value, "")
         end
       end
       if repeats > 0 then
@@ -68,24 +57,26 @@ local function completeAll(queue, jobs, refuse)
         if not awaited then redis.call("DEL", RESULTS .. id) end
       else
         redis.call("HSET", key, "status", "finished", "ended_at", NOW_DATE)
+        -- its result names the execution
+        if value ~= "" then redis.call("HDEL", key, "execution") end
         local expiry = "+inf"
         if ttl > 0 then
-          local texts = lifetimeText(ttl)
-          redis.call("EXPIRE", key, texts[1])
-          expiry = texts[2]
+          local text, over = lifetimeText(ttl)
+          redis.call("EXPIRE", key, text)
+          expiry = over
         end
-        finished[#finished + 1] = expiry
-        finished[#finished + 1] = id
+        finished[inFinished + 1], finished[inFinished + 2] = expiry, id
+        inFinished = inFinished + 2
       end
-      sets[#sets + 1] = dependentsOf(id)
-      ttls[#ttls + 1] = { id, repeats > 0 and -1 or ttl }
+      inEnded = inEnded + 1
+      ended[inEnded], sets[inEnded], ttls[inEnded] = id, dependentsOf(id), repeats > 0 and -1 or ttl
     else
       refuse(i)
     end
   end
-  if #finished > 0 then attempt("ZADD", FINISHED .. queue, unpack(finished)) end
-  if #sets > 0 and redis.call("EXISTS", unpack(sets)) > 0 then
-    for i = 1, #ttls do releaseDependents(ttls[i][1], "finished", ttls[i][2]) end
+  if inFinished > 0 then attempt("ZADD", FINISHED .. queue, unpack(finished, 1, inFinished)) end
+  if inEnded > 0 and redis.call("EXISTS", unpack(sets, 1, inEnded)) > 0 then
+    for i = 1, inEnded do releaseDependents(ended[i], "finished", ttls[i]) end
   end
 end
 `

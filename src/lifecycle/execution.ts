@@ -101,4 +101,16 @@ local function lifetime(text, default)
   if seconds < 0 or seconds > 1e11 then return -1 end
   return math.floor(seconds)
 end
+
+-- Redis takes a number as text, and making that costs as much as a command does; most jobs have the same lifetime.
+-- Returns it, and when it is over if it begins now, in Unix seconds.
+local lifetimes = {}
+local function lifetimeText(ttl)
+  local known = lifetimes[ttl]
+  if not known then
+    known = { string.format("%d", ttl), string.format("%d", math.floor(NOW) + ttl) }
+    lifetimes[ttl] = known
+  end
+  return known[1], known[2]
+end
 `

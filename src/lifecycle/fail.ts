@@ -15,7 +15,7 @@ export const luaFail = `
 -- Puts a job that is out of the started registry into the failed one.
 local function toFailed(queue, id, execution, startedAt, ttl, exception, typedError, status)
   local key = JOB .. id
-  addResult(id, 2, execution, startedAt, ttl, "exc_string", exception, "error", typedError)
+  addResult(id, "2", execution, startedAt, ttl, "exc_string", exception, typedError)
   if ttl == 0 then
     redis.call("DEL", key)
     redis.call("EXPIRE", RESULTS .. id, 60)
@@ -40,7 +40,7 @@ local function fail(queue, id, execution, startedAt, exception, typedError, retr
     return 1
   end
   local key, failures = JOB .. id, (tonumber(job[7] or "") or 0) + 1
-  addResult(id, 4, execution, startedAt, ttl == 0 and 60 or ttl, "exc_string", exception, "error", typedError)
+  addResult(id, "4", execution, startedAt, ttl == 0 and 60 or ttl, "exc_string", exception, typedError)
   redis.call("HSET", key, "ended_at", NOW_DATE, "failed_attempts", failures)
   local delay = tonumber(retry)
   if left then

@@ -94,7 +94,7 @@ suite("result: an entry of the results stream", (it) => {
     }))
 })
 
-describe("result, where streams can't be shrunk", () => {
+describe("result, where streams can't be copied", () => {
   const isWhole = (redis: Redis.RedisService) =>
     Effect.gen(function*() {
       yield* putStarted(redis, "a")
@@ -115,7 +115,7 @@ describe("result, where streams can't be shrunk", () => {
       Effect.scoped(Effect.gen(function*() {
         const server = yield* RedisServer.start()
         const admin = yield* RedisLive.make({ url: server.url })
-        yield* admin.send("ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-restore")
+        yield* admin.send("ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-copy")
         yield* isWhole(yield* RedisLive.make({ url: `redis://app:secret@127.0.0.1:${server.port}` }))
         assert.deepStrictEqual(yield* admin.send("ACL", "LOG"), [])
       }))
@@ -123,7 +123,7 @@ describe("result, where streams can't be shrunk", () => {
 
   vitest.live("because the command is not there", () =>
     Effect.scoped(Effect.gen(function*() {
-      const server = yield* RedisServer.start({ args: ["--rename-command", "DUMP", "NO-DUMP"] })
+      const server = yield* RedisServer.start({ args: ["--rename-command", "COPY", "NO-COPY"] })
       yield* isWhole(yield* RedisLive.make({ url: server.url }))
     })))
 })

@@ -91,7 +91,9 @@ const worker: ReadonlyArray<Name> = ["workerVersion", "workerAddress", "workerIn
 const ranNothing: ReadonlyArray<Name> = [...worker, "countsFromZero", "timeFromStart"]
 /** What a worker leaves that ran something. */
 const ranAndLeft: ReadonlyArray<Name> = [...worker, "countsFromZero"]
-const ran: ReadonlyArray<Name> = [...always, ...ranAndLeft, "lateHeartbeat", "executionField"]
+const succeeded: ReadonlyArray<Name> = [...always, ...ranAndLeft, "lateHeartbeat"]
+/** Of a success with a result its own entry names the execution. */
+const ran: ReadonlyArray<Name> = [...succeeded, "executionField"]
 
 /** What clearing up after a dead worker of RQ does otherwise than RQ. */
 const cleanedUp: ReadonlyArray<Name> = [
@@ -214,7 +216,7 @@ const scenarios: ReadonlyArray<
   [
     "success_simple_worker",
     "state",
-    ran,
+    succeeded,
     ({ queue, work }) => Effect.zipRight(queue.enqueue(Add, [1, 2], g1), work("default"))
   ],
   [
@@ -232,7 +234,7 @@ const scenarios: ReadonlyArray<
   [
     "success_result_ttl_forever",
     "state",
-    ran,
+    succeeded,
     ({ queue, work }) => Effect.zipRight(queue.enqueue(Add, [1, 2], { ...g1, resultTtl: "forever" }), work("default"))
   ],
   [
@@ -263,7 +265,7 @@ const scenarios: ReadonlyArray<
   [
     "worker_two_queues_burst",
     "state",
-    ran,
+    succeeded,
     ({ queue, work }) =>
       Effect.gen(function*() {
         yield* queue.enqueue(Add, [3, 4], { jobId: "g-2", queue: "low" })
@@ -361,7 +363,7 @@ const scenarios: ReadonlyArray<
   [
     "repeat_immediate",
     "state",
-    [...ran, "noIntervals", "noResultField", "runsOfRepeated"],
+    [...succeeded, "noIntervals", "noResultField", "runsOfRepeated"],
     ({ queue, work, workOnce }) =>
       Effect.gen(function*() {
         yield* queue.enqueue(Add, [1, 2], { ...g1, repeat: { times: 2 } })
@@ -453,7 +455,7 @@ const scenarios: ReadonlyArray<
     [
       "dependency_deferred",
       name,
-      [...(runs === 0 ? always : ran), "compactParents", ...(runs < 2 ? [] : ["parentsForgotten"] as const)],
+      [...(runs === 0 ? always : succeeded), "compactParents", ...(runs < 2 ? [] : ["parentsForgotten"] as const)],
       (stage) => dependencies(stage, runs)
     ] as const satisfies (typeof scenarios)[number]
   ),

@@ -58,6 +58,24 @@ return redis.call("RESTORE", KEYS[2], ARGV[1], ARGV[3] == "cut" and string.sub(d
   )
 
   it.live(
+    "what is copied by COPY",
+    () => {
+      const step = FastCheck.tuple(
+        FastCheck.constantFrom(...keys),
+        FastCheck.constantFrom(...keys),
+        FastCheck.constantFrom([], ["REPLACE"], ["replace"], ["REPLACE", "REPLACE"], ["NX"])
+      ).map(([from, to, options]) => command(["COPY", from, to, ...options]))
+      return sameHistories(
+        history(
+          FastCheck.oneof({ weight: 3, arbitrary: commandStep(commandOf(...all)) }, { weight: 1, arbitrary: step })
+        ),
+        30
+      )
+    },
+    timeout
+  )
+
+  it.live(
     "sorted sets that are large",
     () => {
       const member = FastCheck.integer({ min: 0, max: 400 }).map((n) => `m${n}`)

@@ -104,6 +104,20 @@ const restore = (args: Args, { db }: Store): Reply => {
   return ok
 }
 
+const copy = (args: Args, { db }: Store): Reply => {
+  const [, from, to] = args as readonly [string, string, string] // at least so many, by its arity
+  const options = args.slice(3)
+  if (options.some((option) => option.toUpperCase() !== "REPLACE")) throw syntaxError
+  if (from === to) throw new ReplyError("ERR source and destination objects are the same")
+  const entry = db.get(from)
+  const found = entry && deserialize(serialize(entry))
+  if (entry === undefined || found === undefined) return 0
+  if (options.length === 0 && db.get(to) !== undefined) return 0
+  db.remove(to)
+  db.put(to, found.kind, found.value, entry.expireAt)
+  return 1
+}
+
 export const keyCommands: ReadonlyArray<Command> = [
   remove("del"),
   remove("unlink"),
@@ -120,6 +134,7 @@ export const keyCommands: ReadonlyArray<Command> = [
     return entry === undefined ? null : serialize(entry)
   }),
   command("restore", -4, firstKey, restore),
+  command("copy", -3, twoKeys, copy),
   command("dbsize", 1, noKeys, (_, { db }) => db.size),
   command("keys", 2, noKeys, (args, { db }) => {
     const matches = glob(args[1]!)
