@@ -18,6 +18,7 @@ import type * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Crypto from "node:crypto"
+import { refusedInScript } from "./internal/permission.js"
 
 /**
  * An argument of a command. Text is sent as UTF-8, a number in its shortest decimal form, bytes as they are.
@@ -233,16 +234,17 @@ export const make = (
   const call = given ??
     (<A>(command: string, args: ReadonlyArray<Arg>, bytes: boolean) =>
       (bytes ? service.sendBytes : service.send)<A>(command, ...args))
-  const asScriptError = (name: string, error: RedisError) =>
-    error.reason === "reply"
-      ? new RedisError({
-        reason: "script",
-        command: name,
-        code: error.code,
-        message: `script ${name}: ${error.message}`,
-        cause: error.cause
-      })
-      : error
+  const asScriptError = (name: string, lua: string, error: RedisError) => {
+    if (error.reason !== "reply") return error
+    const refused = refusedInScript(error.message, lua)
+    return new RedisError({
+      reason: "script",
+      command: name,
+      code: refused === undefined ? error.code : "NOPERM",
+      message: `script ${name}: ${refused ?? error.message}`,
+      cause: error.cause
+    })
+  }
 
   const checked = (send: RedisService["send"]): RedisService["send"] => (command, ...args) => {
     const problem = problemWith(command, args)
@@ -263,7 +265,7 @@ export const make = (
       sha
     }: Script<Params, Result>) => {
       const onSuccess = (reply: never) => Effect.succeed(result(reply)) // replies are typed by `result`
-      const fail = (error: RedisError) => Effect.fail(asScriptError(name, error))
+      const fail = (error: RedisError) => Effect.fail(asScriptError(name, lua, error))
       return (...given: Params): Effect.Effect<Result, RedisError> =>
         Effect.suspend(() => {
           const args: Array<Arg> = []

@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { luaAttempt } from "../internal/permission.js"
 import { scoreAt } from "../invariants/dump.js"
 import type { Dependency, JobView, Place, PlaceKind } from "../invariants/state.js"
 import * as Redis from "../Redis.js"
@@ -102,12 +103,7 @@ local depth, queuePrefix, at = tonumber(ARGV[1]), ARGV[2], 3
 local registries = { { "scheduled", SCHEDULED }, { "deferred", DEFERRED }, { "finished", FINISHED },
   { "failed", FAILED }, { "canceled", CANCELED } }
 
--- A foreign type under one of the names is told of elsewhere.
-local function attempt(...)
-  local reply = redis.pcall(...)
-  return not (type(reply) == "table" and reply.err) and reply
-end
-
+${luaAttempt}
 local function rest()
   local count, items = tonumber(ARGV[at]), {}
   for i = 1, count do items[i] = ARGV[at + i] end
@@ -307,11 +303,7 @@ export const lookAtQueue = Redis.script(
     lua: `
 local queue, now, member = ARGV[1], ARGV[2], ARGV[3]
 local JOB, WORKER, HANDOVER, SCHEDULER = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
-local function attempt(...)
-  local reply = redis.pcall(...)
-  return not (type(reply) == "table" and reply.err) and reply
-end
-local types = {}
+${luaAttempt}local types = {}
 for i = 1, 10 do types[i] = redis.call("TYPE", KEYS[i])["ok"] end
 -- An entry whose job is about to come, or gone, can't be promoted: it is not that one that is late.
 local dueId, dueAt = "", ""
@@ -372,11 +364,10 @@ type QueueRow = readonly [
 export const areAlive = Redis.script((workers: ReadonlyArray<string>) => workers.map(keys.worker), {
   name: "are-alive",
   numberOfKeys: (workers) => workers.length,
-  lua: `
+  lua: `${luaAttempt}
 local out = {}
 for i = 1, #KEYS do
-  local farewell = redis.pcall("HEXISTS", KEYS[i], "death")
-  out[i] = redis.call("EXISTS", KEYS[i]) == 1 and farewell == 0 and 1 or 0
+  out[i] = redis.call("EXISTS", KEYS[i]) == 1 and attempt("HEXISTS", KEYS[i], "death") == 0 and 1 or 0
 end
 return out
 `,

@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { luaAttempt } from "../internal/permission.js"
 import { luaIsQueued } from "../lifecycle/handover.js"
 import { graceSeconds } from "../lifecycle/promote.js"
 import { luaSecondsOf } from "../lifecycle/seconds.js"
@@ -40,11 +41,7 @@ local FINISHED, FAILED, CANCELED, WORKER, HANDOVERS, HANDOVER = KEYS[6], KEYS[7]
 local REGISTRY = { scheduled = SCHEDULED, deferred = DEFERRED, finished = FINISHED, failed = FAILED, stopped = FAILED,
   canceled = CANCELED }
 ${luaSecondsOf}
-local function attempt(...)
-  local reply = redis.pcall(...)
-  return not (type(reply) == "table" and reply.err) and reply
-end
-
+${luaAttempt}
 local function holdsListOrNothing(key)
   local found = redis.call("TYPE", key)["ok"]
   return found == "list" or found == "none"
@@ -115,7 +112,7 @@ ${lua}`,
 export const requeueLost = forJob(
   "requeue-lost",
   `
-local job = redis.pcall("HMGET", key, "status", "origin", "enqueued_at")
+local job = attempt("HMGET", key, "status", "origin", "enqueued_at") or {}
 if job[1] ~= "queued" or job[2] ~= queue then return "it is not queued there any more" end
 local since = secondsOf(job[3])
 if since and NOW - since < ${settledSeconds} then return "it may be on its way: look again in a minute" end
@@ -131,8 +128,8 @@ return ""
 export const restartLost = forJob(
   "restart-lost",
   `
-local job = redis.pcall("HMGET", key, "status", "origin", "started_at", "last_heartbeat", "worker_name", "execution",
-  "abandon_count")
+local job = attempt("HMGET", key, "status", "origin", "started_at", "last_heartbeat", "worker_name", "execution",
+  "abandon_count") or {}
 if job[1] ~= "started" or job[2] ~= queue then return "it is not started there any more" end
 local last = math.max(secondsOf(job[3]) or 0, secondsOf(job[4]) or 0)
 if NOW - last < 2 * ${settledSeconds} then return "its worker may be alive: look again in two minutes" end
@@ -153,7 +150,7 @@ return ""
 export const listEnded = forJob(
   "list-ended",
   `
-local job = redis.pcall("HMGET", key, "status", "origin")
+local job = attempt("HMGET", key, "status", "origin") or {}
 local status = job[1]
 if status ~= "finished" and status ~= "failed" and status ~= "stopped" and status ~= "canceled" or job[2] ~= queue then
   return "it has not ended there"
@@ -176,7 +173,7 @@ return ""
 export const settleDependent = forJob(
   "settle-dependent",
   `
-local job = redis.pcall("HMGET", key, "status", "origin", "allow_dependency_failures", "enqueue_at_front", "ttl")
+local job = attempt("HMGET", key, "status", "origin", "allow_dependency_failures", "enqueue_at_front", "ttl") or {}
 if job[1] ~= "deferred" or job[2] ~= queue then return "it does not wait any more" end
 local set = JOB .. ":" .. id .. ":dependencies"
 local parents, met = attempt("SMEMBERS", set) or {}, true
@@ -301,8 +298,8 @@ export const endLock = Redis.script(
   {
     name: "end-lock",
     numberOfKeys: 1,
-    lua: `
-if redis.pcall("GET", KEYS[1]) ~= ARGV[1] then return "somebody else holds it by now" end
+    lua: `${luaAttempt}
+if attempt("GET", KEYS[1]) ~= ARGV[1] then return "somebody else holds it by now" end
 if redis.call("PTTL", KEYS[1]) ~= -1 then return "it lapses already" end
 redis.call("PEXPIRE", KEYS[1], ${rqLease})
 return ""
@@ -332,7 +329,7 @@ export const returnHandover = Redis.script(
 local queue, worker, NOW = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local list, target, handovers = HANDOVER .. queue .. ":" .. worker, QUEUE .. queue, HANDOVERS .. queue
 local hash = WORKER .. worker
-if redis.call("EXISTS", hash) == 1 and redis.pcall("HEXISTS", hash, "death") ~= 1 then return { "its worker is alive" } end
+if redis.call("EXISTS", hash) == 1 and attempt("HEXISTS", hash, "death") ~= 1 then return { "its worker is alive" } end
 local until_ = attempt("ZSCORE", handovers, worker)
 if until_ and tonumber(until_) >= NOW then return { "its worker may be alive" } end
 if not holdsListOrNothing(list) then return { "the key of the list holds something else" } end

@@ -70,12 +70,18 @@ const asCause = (error: Error | undefined): { readonly cause?: Error } => error 
 /** Of a command that the server does not know, or was told to forget, it repeats the arguments: a payload may be one. */
 const withoutArguments = (message: string): string => message.replace(/,? with args beginning with:[^]*$/, "")
 
+/** Of a key that a user may not use it tells neither the key nor the command; a script is named by whoever runs it. */
+const withCommand = (command: string, message: string): string =>
+  /^NOPERM [^]* keys used as arguments$/.test(message) && !command.startsWith("EVAL")
+    ? `${message} of ${command}`
+    : message
+
 const replyError = (command: string, error: Error): RedisError =>
   new RedisError({
     reason: "reply",
     command,
     code: replyCode(error.message),
-    message: withoutArguments(error.message)
+    message: withCommand(command, withoutArguments(error.message))
   })
 
 /** How many bytes are handed to the system although more may come: the server shall work while the rest is made. */

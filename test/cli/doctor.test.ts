@@ -4,6 +4,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RedisLive } from "effect-rq"
 import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { root } from "../package/sources.js"
 import { useCli } from "./support.js"
 
 const cli = useCli()
@@ -89,6 +92,31 @@ looked at 2 jobs in 1 queue: 2 errors, 0 warnings, 0 for information
       left: null,
       skipped: ["gone: there is no such job"]
     })
+  })
+
+  it("looks as the observer of docs/security.md, and may not mend as that one", async () => {
+    const page = Fs.readFileSync(Path.join(root, "docs", "security.md"), "utf8")
+    const rules = /^user observer ((?:.*\\\n)*.*)$/m.exec(page)![1]!.replaceAll("\\\n", " ").trim().split(/\s+/)
+    await send(
+      `ACL SETUSER observer reset ${rules.join(" ")}`,
+      "HSET rq:job:seen data [] origin mail status queued enqueued_at 2026-01-01T00:00:00.000000Z"
+    )
+    const { host } = new URL(cli.server.url)
+    const env = { REDIS_URL: `redis://observer:${rules.find((rule) => rule.startsWith(">"))!.slice(1)}@${host}` }
+    const story = await cli.run(["explain", "seen"], { env })
+    assert.deepStrictEqual([story.code, story.stderr], [0, ""])
+    const info = await cli.run(["info"], { env })
+    assert.deepStrictEqual([info.code, info.stderr], [0, ""])
+    const ill = await cli.run(["doctor"], { env })
+    assert.deepStrictEqual([ill.code, ill.stderr], [1, "effect-rq: 1 error\n"])
+    assert.match(ill.stdout, /^error +job seen of mail is queued, and in no place/)
+    const refused = await cli.run(["doctor", "--fix"], { env })
+    assert.strictEqual(refused.code, 1)
+    assert.match(
+      refused.stderr,
+      /^effect-rq: .*script requeue-lost: NOPERM this user has no permissions to run the 'lpush' command/
+    )
+    await send("DEL rq:job:seen")
   })
 
   it("says what it can't understand", async () => {

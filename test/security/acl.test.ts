@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   Control,
   CurrentJob,
+  Doctor,
   Inspector,
   Job,
   JobGroup,
@@ -17,12 +18,15 @@ import {
   Scheduler,
   Worker
 } from "effect-rq"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { refusedInScript } from "../../src/internal/permission.js"
 import { root } from "../package/sources.js"
 import * as RedisServer from "../support/redis-server.js"
 
@@ -44,6 +48,8 @@ const users = new Map(
     .map(([, name, rules]) => [name!, rules!.replaceAll("\\\n", " ").trim().split(/\s+/)] as const)
 )
 
+const passwordOf = (name: string): string => users.get(name)!.find((rule) => rule.startsWith(">"))!.slice(1)
+
 describe("the users of docs/security.md", () => {
   it.live("each can do its part, and no other", () =>
     Effect.gen(function*() {
@@ -52,12 +58,10 @@ describe("the users of docs/security.md", () => {
       const admin = yield* RedisLive.make({ url: server.url })
       for (const [name, rules] of users) yield* admin.send("ACL", "SETUSER", name, "reset", ...rules)
       yield* admin.send("ACL", "LOG", "RESET")
-      const as = (name: string) => {
-        const [, password] = /^>(.*)$/.exec(users.get(name)!.find((rule) => rule.startsWith(">"))!)!
-        return Layer.mergeAll(Queue.layer, Registry.layer, Lock.layer, Control.layer, Inspector.layer).pipe(
-          Layer.provideMerge(RedisLive.layer({ url: server.url, username: name, password: password! }))
+      const as = (name: string) =>
+        Layer.mergeAll(Queue.layer, Registry.layer, Lock.layer, Control.layer, Inspector.layer).pipe(
+          Layer.provideMerge(RedisLive.layer({ url: server.url, username: name, password: passwordOf(name) }))
         )
-      }
       const refusals = Effect.map(
         admin.send<ReadonlyArray<ReadonlyArray<unknown>>>("ACL", "LOG", "100"),
         (log) =>
@@ -163,4 +167,182 @@ describe("the users of docs/security.md", () => {
       // nothing that belongs to somebody's part was refused
       assert.deepStrictEqual(yield* refusals, [])
     }).pipe(Effect.scoped), 30_000)
+
+  it.live(
+    "the doctor, explain and info work with the right user, and name what another one may not",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* RedisServer.start()
+        const admin = yield* RedisLive.make({ url: server.url })
+        for (const [name, rules] of users) yield* admin.send("ACL", "SETUSER", name, "reset", ...rules)
+        const as = (name: string) =>
+          Layer.mergeAll(Inspector.layer, Doctor.layer).pipe(
+            Layer.provideMerge(RedisLive.layer({ url: server.url, username: name, password: passwordOf(name) }))
+          )
+        const seconds = (yield* Clock.currentTimeMillis) / 1000
+        const old = "enqueued_at 2026-01-01T00:00:00.000000Z"
+        const ours = "0123456789ab8def0123456789abcdef"
+        // one of each finding that can be mended
+        for (
+          const command of [
+            "SADD rq:queues rq:queue:mail",
+            `HSET rq:job:lost data [] origin mail status queued ${old}`,
+            `HSET rq:job:twice data [] origin mail status queued ${old}`,
+            "RPUSH rq:queue:mail twice twice gone",
+            `ZADD rq:deferred:mail ${seconds} waits`,
+            "HSET rq:job:waits data [] origin mail status deferred",
+            "SADD rq:job::waits:dependencies done",
+            "HSET rq:job:done data [] origin mail status finished",
+            "ZADD rq:finished:mail +inf done",
+            "HSET rq:job:failed data [] origin mail status failed",
+            `HSET rq:job:stuck data [] origin mail status started execution ${ours} worker_name w started_at 2026-01-01T00:00:00.000000Z`,
+            `HSET rq:job:lapsed data [] origin mail status started execution ${ours} worker_name w`,
+            `ZADD rq:wip:mail ${seconds - 100} lapsed:${ours}`,
+            "HSET rq:job:handed data [] origin mail status queued",
+            "RPUSH rq:effect:handover:mail:dead handed",
+            `HSET rq:job:taken data [] origin mail status queued ${old}`,
+            "RPUSH rq:queue:mail:intermediate taken",
+            `SET rq:queue:mail:intermediate:first_seen:taken ${seconds - 100}`,
+            "SET rq:scheduler-lock:mail 4711",
+            "SADD rq:workers rq:worker:v",
+            "XADD rq:results:stray * type 1",
+            "HSET rq:job:other data [] origin other status queued",
+            "RPUSH rq:queue:other other"
+          ]
+        ) {
+          const [name = "", ...args] = command.split(" ")
+          yield* admin.send(name, ...args)
+        }
+        yield* admin.send("ACL", "LOG", "RESET")
+        const refused = admin.send<ReadonlyArray<unknown>>("ACL", "LOG", "100")
+
+        const look = Effect.gen(function*() {
+          const { findings } = yield* Effect.flatMap(Doctor.Doctor, ({ examine }) => examine({ pause: 0 }))
+          const inspector = yield* Inspector.Inspector
+          const stories = yield* Effect.forEach(
+            ["twice", "waits", "done", "failed", "lapsed", "stray"],
+            inspector.explain
+          )
+          assert.isTrue(stories.every(Option.isSome))
+          const queues = yield* inspector.queues()
+          assert.deepStrictEqual(queues.map(({ name, problem }) => [name, problem]), [["mail", Option.none()]])
+          yield* inspector.workers()
+          yield* inspector.schedulers()
+          yield* inspector.leader("mail")
+          return findings.filter(({ repair }) => Option.isSome(repair))
+        })
+        const found = yield* Effect.provide(look, as("observer"))
+        const tags = new Set(found.map(({ repair }) => Option.getOrThrow(repair)._tag))
+        assert.deepStrictEqual([...tags].sort(), [
+          "Abandon",
+          "DropDuplicate",
+          "DropEntry",
+          "EndLock",
+          "ExpireResults",
+          "ForgetWorker",
+          "ListEnded",
+          "ListQueue",
+          "RequeueLost",
+          "RestartLost",
+          "ReturnHandover",
+          "SettleDependent",
+          "Tidy"
+        ])
+        assert.lengthOf(yield* Effect.provide(look, as("operator")), found.length)
+        assert.deepStrictEqual(yield* refused, [], "looking needs no more than they have")
+
+        // An observer may not mend, and is told of each what he would need.
+        yield* Effect.gen(function*() {
+          const { mend } = yield* Doctor.Doctor
+          for (const finding of found) {
+            const error = yield* Effect.flip(mend([finding]))
+            assert.deepInclude(error, { _tag: "RedisError", reason: "script", code: "NOPERM" })
+            assert.match(
+              error.message,
+              /^script [a-z-]+: NOPERM this user has no permissions to run the '(set|[lsz]rem|[lr]push|p?expire|hset|sadd)'/
+            )
+          }
+        }).pipe(Effect.provide(as("observer")))
+        // Who may not look is told so; it is never taken for a finding.
+        for (const name of ["producer", "scheduler", "worker"]) {
+          yield* Effect.gen(function*() {
+            const doctor = yield* Doctor.Doctor
+            const inspector = yield* Inspector.Inspector
+            for (const effect of [doctor.examine({ pause: 0 }), inspector.explain("waits")]) {
+              const error = yield* Effect.flip(Effect.asVoid<unknown, { readonly _tag: string }, never>(effect))
+              assert(error instanceof Redis.RedisError)
+              assert.strictEqual(error.code, "NOPERM")
+              assert.match(error.message, /NOPERM this user has no permissions to run the '(sscan|get|hgetall)'/)
+            }
+          }).pipe(Effect.provide(as(name)))
+        }
+        // Without one of the commands that only scripts use, a job in its place would seem to be lost.
+        for (const command of ["zscore", "lpos", "hmget", "llen"]) {
+          yield* admin.send("ACL", "SETUSER", "observer", `-${command}`)
+          const error = yield* Effect.flip(look).pipe(Effect.provide(as("observer")))
+          assert.deepInclude(error, { _tag: "RedisError", code: "NOPERM" })
+          assert.include(error.message, `NOPERM this user has no permissions to run the '${command}' command`)
+          yield* admin.send("ACL", "SETUSER", "observer", `+${command}`)
+        }
+        // So is a key that is out of bounds.
+        yield* admin.send("ACL", "SETUSER", "observer", "resetkeys", "~rq:queue*", "~rq:job:*")
+        const keyless = yield* Effect.flip(look).pipe(Effect.provide(as("observer")))
+        assert.deepInclude(keyless, { _tag: "RedisError", code: "NOPERM" })
+        assert.match(keyless.message, /NOPERM this user has no permissions to access one of the keys/)
+
+        yield* admin.send("ACL", "LOG", "RESET")
+        const mended = yield* Effect.flatMap(Doctor.Doctor, ({ mend }) => mend(found)).pipe(
+          Effect.provide(as("operator"))
+        )
+        assert.deepStrictEqual(mended.filter(({ left }) => Option.isSome(left)), [])
+        assert.deepStrictEqual(yield* refused, [])
+      }).pipe(Effect.scoped),
+    30_000
+  )
+})
+
+describe("what a server says of a command of a script", () => {
+  const lua = `
+redis.call("GET", KEYS[1])
+local job = redis.call("HGETALL", KEYS[1])
+if redis.pcall("EXISTS", KEYS[1]) == 1 and redis.call("HEXISTS", KEYS[1], "x") == 1 then return add(KEYS[1]) end`
+  const older = (what: string, line: number) =>
+    `ERR The user executing the script can't ${what} script: ${"a".repeat(40)}, on @user_script:${line}.`
+
+  for (
+    const [version, message, expected] of [
+      ["7.0", older("run this command or subcommand", 3), "to run the 'hgetall' command"],
+      [
+        "7.0",
+        older("access at least one of the keys mentioned in the command arguments", 2),
+        "to access one of the keys of the 'get' command"
+      ],
+      ["7.0", older("run this command or subcommand", 4), "to run the 'exists' or 'hexists' command"],
+      ["7.0", older("run this command or subcommand", 5), "to run a command"],
+      [
+        "6.2",
+        `ERR Error running script (call to f_${
+          "a".repeat(40)
+        }): @user_script:2: @user_script: 2: The user executing the script can't run this command or subcommand`,
+        "to run the 'get' command"
+      ]
+    ] as const
+  ) {
+    it(`${version}: ${expected}`, () =>
+      assert.strictEqual(refusedInScript(message, lua), `NOPERM this user has no permissions ${expected}`))
+  }
+
+  it("7.2 names the command itself", () =>
+    assert.strictEqual(
+      refusedInScript(
+        `NOPERM ACL failure in script: User observer has no permissions to run the 'hgetall' command script: ${
+          "a".repeat(40)
+        }, on @user_script:3.`,
+        lua
+      ),
+      "NOPERM User observer has no permissions to run the 'hgetall' command"
+    ))
+
+  it("is nothing of the kind, as a rule", () =>
+    assert.isUndefined(refusedInScript("WRONGTYPE Operation against a key holding the wrong kind of value", lua)))
 })
