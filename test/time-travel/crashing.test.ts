@@ -2,11 +2,14 @@
  * What becomes of jobs when workers die, are suspended or lose Redis, and when replies get lost.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Queue, Redis, RedisMemory } from "effect-rq"
+import { Job, JobGroup, Queue, Redis, RedisMemory, Worker } from "effect-rq"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as keys from "../../src/wire/keys.js"
 import { type Around, clocks, Task, TaskFailed, type TaskHandler, travelling, type World } from "./support/world.js"
 
@@ -314,6 +317,56 @@ describe("a lost reply", () => {
           assert.deepStrictEqual(world.names(), ["ok", "fails", "again", "again"])
         })
       ))
+
+    for (const seconds of [0, 1, 60]) {
+      it.effect(`of the turn that hands in a void result (${when} it took effect), which repeats after ${seconds} s`, () =>
+        travelling((world) =>
+          Effect.gen(function*() {
+            let failing = false
+            let losses = 0
+            let ran = 0
+            const Ping = Job.make("test.ping", { queue: "q" })
+            const Pings = JobGroup.make(Ping)
+            const handlers = Pings.toLayer({
+              "test.ping": () => Effect.zipRight(Effect.sleep(2000), Effect.sync(() => void ran++))
+            })
+            yield* world.workerOf(
+              "worker",
+              Effect.flatMap(Effect.scoped(Layer.build(handlers)), (context) =>
+                Effect.mapInputContext(
+                  Worker.make(Pings, { name: "worker" }),
+                  (given: Context.Context<Redis.Redis | Scope.Scope>) => Context.merge(given, context)
+                )),
+              {
+                around: (name, call) =>
+                  Effect.suspend(() => {
+                    if (name !== "turn" || !failing) return call
+                    losses++
+                    return when === "before" && losses === 1
+                      ? Effect.fail(lost)
+                      : Effect.zipRight(call, Effect.fail(lost))
+                  })
+              }
+            )
+            yield* world.scheduler("scheduler")
+            yield* world.adjust("1 second")
+            yield* world.queue.enqueue(Ping, undefined, {
+              jobId: "ping",
+              repeat: { times: 2, intervals: [`${seconds} seconds`] }
+            })
+            yield* world.adjust("1900 millis")
+            failing = true
+            // long enough for what is due in a second to be promoted
+            yield* world.adjust("2500 millis")
+            failing = false
+            assert.isAbove(losses, 1)
+            yield* world.adjust("3 minutes")
+            assert.strictEqual(yield* world.status("ping"), "finished")
+            assert.strictEqual(ran, 3)
+            assert.deepStrictEqual(world.texts("worker").filter((text) => text.startsWith("ended without effect")), [])
+          })
+        ))
+    }
 
     it.effect(`of a turn and of the question what it has claimed (${when} it took effect) loses nothing`, () =>
       travelling((world) =>
