@@ -166,7 +166,7 @@ export const mutations = [
   {
     name: "election-lapse",
     what: "nobody takes over when the leader has crashed",
-    file: "src/Scheduler.ts",
+    file: "src/scheduler/waiting.ts",
     find: "if ((yield* Clock.currentTimeMillis) > lapse) yield* election",
     replace: "if ((yield* Clock.currentTimeMillis) > lapse) yield* Effect.never",
     tests: travel("election")
@@ -174,7 +174,7 @@ export const mutations = [
   {
     name: "election-handover",
     what: "nobody takes over at once when the leader stops in peace",
-    file: "src/Scheduler.ts",
+    file: "src/scheduler/listening.ts",
     find: "if (released) yield* election",
     replace: "if (released) yield* Effect.void",
     tests: travel("election")
@@ -182,7 +182,7 @@ export const mutations = [
   {
     name: "scheduler-deposed",
     what: "a scheduler that lost its lock believes that it leads",
-    file: "src/Scheduler.ts",
+    file: "src/scheduler/promoting.ts",
     find: "yield* onDeposed(state, now)",
     replace: "yield* Effect.void",
     tests: travel("election", "crashing")
