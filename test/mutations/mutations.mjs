@@ -501,7 +501,7 @@ export const mutations = [
     name: "complete-ttl",
     what: "finished jobs stay for ever",
     file: lifecycle("complete"),
-    find: `redis.call("EXPIRE", key, texts[1])`,
+    find: `redis.call("EXPIRE", key, text)`,
     replace: "",
     tests: conformance("complete")
   },
@@ -549,16 +549,16 @@ export const mutations = [
     name: "results-ttl",
     what: "results stay when their job is gone",
     file: lifecycle("result"),
-    find: `if ttl > 0 then redis.call("EXPIRE", results, ttl)`,
-    replace: `if ttl > 0 then tostring(ttl)`,
+    find: `redis.call("EXPIRE", results, (lifetimeText(ttl)))`,
+    replace: "",
     tests: conformance("result")
   },
   {
     name: "complete-dependents",
     what: "who waits for a job that has finished waits for ever",
     file: lifecycle("complete"),
-    find: `releaseDependents(ttls[i][1], "finished"`,
-    replace: `tostring(ttls[i][1], "finished"`,
+    find: `releaseDependents(ended[i], "finished"`,
+    replace: `tostring(ended[i], "finished"`,
     tests: conformance("dependents")
   },
   {
