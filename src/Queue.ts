@@ -91,7 +91,10 @@ export interface EnqueueOptions extends Job.Defaults {
   readonly description?: string | undefined
   /** Anything that JSON can hold, kept with the job. */
   readonly meta?: Readonly<Record<string, unknown>> | undefined
-  /** How often the job runs again when it fails. Default: what the definition says. */
+  /**
+   * How often the job runs again when it fails, and after which pauses. Default: what the definition says. A policy with a
+   * `schedule`, `while` or `until`, as `Retry.standard`, belongs into the definition, since its worker asks it.
+   */
   readonly retry?: RetryOptions | undefined
   /**
    * How often the job runs again after it succeeded, and after which pauses, in the order given; the last one stands for

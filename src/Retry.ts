@@ -17,6 +17,7 @@ import { show } from "./internal/show.js"
 
 /**
  * How often a job runs again, and after which pauses, as Redis keeps it: a Python worker that runs the job does the same.
+ * It is what one call may say of its job; a {@link RetryPolicy} belongs into the definition.
  *
  * @since 0.1.0
  * @category models
@@ -31,6 +32,12 @@ export interface RetryOptions {
   readonly intervals?: Duration.DurationInput | ReadonlyArray<Duration.DurationInput> | undefined
   /** Whether a retry goes before all others of its queue. Default: false. */
   readonly atFront?: boolean | undefined
+  /** Only in the `retry` of `Job.make`: it is the worker that asks it, and Redis can't carry it there. */
+  readonly schedule?: undefined
+  /** Only in the `retry` of `Job.make`, as `schedule`. */
+  readonly while?: undefined
+  /** Only in the `retry` of `Job.make`, as `schedule`. */
+  readonly until?: undefined
 }
 
 /**
@@ -41,7 +48,7 @@ export interface RetryOptions {
  * @since 0.1.0
  * @category models
  */
-export interface RetryPolicy<in E> extends RetryOptions {
+export interface RetryPolicy<in E> extends Pick<RetryOptions, "max" | "intervals" | "atFront"> {
   /** The pause before each retry; when it is done there is none. It is stepped with the errors of this job. */
   readonly schedule?: Schedule.Schedule<unknown, E> | undefined
   /** Retries only typed errors for which this holds. Defects and timeouts are retried all the same. */

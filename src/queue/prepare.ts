@@ -305,6 +305,14 @@ const makeFrame = (
     const failureTtl = yield* seconds("failureTtl")
 
     const atFront = options.atFront === true
+    const ofWorkers = askedByWorkers.find((field) => options.retry?.[field] !== undefined)
+    if (ofWorkers !== undefined) {
+      return yield* invalid(
+        job,
+        `retry.${ofWorkers}`,
+        `retry.${ofWorkers}: belongs into the retry of Job.make, since it is the worker that asks it; a call takes max and intervals`
+      )
+    }
     const retry = options.retry ?? job.retry
     const retriesLeft = yield* times("retry.max", retry, ({ max }) => max)
     const retryIntervals = yield* intervals("retry.intervals", retry?.intervals)
@@ -367,6 +375,9 @@ const makeFrame = (
       window: window === -1 ? undefined : window
     }
   })
+
+/** Parts of a retry policy that no call can carry. Its type says so too, but not to JavaScript. */
+const askedByWorkers = ["schedule", "while", "until"] as const
 
 const none: ReadonlyArray<string> = []
 

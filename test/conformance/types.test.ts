@@ -13,6 +13,7 @@ import * as Job from "../../src/Job.js"
 import * as JobGroup from "../../src/JobGroup.js"
 import * as Queue from "../../src/Queue.js"
 import type * as Redis from "../../src/Redis.js"
+import * as Retry from "../../src/Retry.js"
 import * as Worker from "../../src/Worker.js"
 
 class Database extends Context.Tag("test/Database")<Database, { readonly name: string }>() {}
@@ -82,6 +83,13 @@ describe("types", () => {
       () => queue.enqueueIn("1 minute", Add, [1, "2"]),
       // @ts-expect-error an option that is unknown
       () => queue.enqueue(Cleanup, {}, { retries: 3 }),
+      () => queue.enqueue(Cleanup, {}, { retry: { max: 3, intervals: ["1 second", "10 seconds"], atFront: true } }),
+      // @ts-expect-error a schedule belongs into the definition
+      () => queue.enqueue(Cleanup, {}, { retry: Retry.standard }),
+      // @ts-expect-error as does what is retried
+      () => queue.enqueueIn("1 minute", Greet, { name: "Ada" }, { retry: { max: 3, while: () => true } }),
+      // @ts-expect-error in a request too
+      () => Queue.request(Cleanup, {}, { retry: Retry.standard }),
       // @ts-expect-error the time is missing
       () => queue.enqueueAt(Greet, { name: "Ada" }),
       // @ts-expect-error a delay is no time
