@@ -61,6 +61,9 @@ const wireName = { timeout: "timeout", ttl: "ttl", resultTtl: "result_ttl", fail
 
 type Definitions = Record<string, JSONSchema.JsonSchema7>
 
+/** Of no prototype: a Schema may be named `__proto__`. */
+const noDefinitions = (): Definitions => Object.create(null)
+
 const target = "jsonSchema2020-12"
 
 /** Throws an Error whose message says where something can't be expressed. */
@@ -167,7 +170,7 @@ const ambiguous = (
   known: Map<string, { readonly ast: AST.AST; text?: string }>
 ): ContractError | undefined => {
   const textOf = (ast: AST.AST) => {
-    const definitions: Definitions = {}
+    const definitions = noDefinitions()
     return JSON.stringify([schemaOf(ast, definitions, false), definitions])
   }
   for (const [identifier, found] of named(ast)) {
@@ -175,8 +178,13 @@ const ambiguous = (
     if (other === undefined) {
       known.set(identifier, { ast: found })
     } else if (other.ast !== found) {
-      other.text ??= textOf(other.ast)
-      if (other.text !== textOf(found)) {
+      // Where the name was known already nobody has looked whether this one can be expressed.
+      const same = Either.try({
+        try: () => (other.text ??= textOf(other.ast)) === textOf(found),
+        catch: (error) => explain(job, field, error)
+      })
+      if (Either.isLeft(same)) return same.left
+      if (!same.right) {
         return new ContractError({
           job,
           field,
@@ -191,7 +199,7 @@ const ambiguous = (
 
 export const toJsonSchema = (group: JobGroup.Any): Either.Either<Contract, ContractError> =>
   Either.gen(function*() {
-    const definitions: Definitions = {}
+    const definitions = noDefinitions()
     const identifiers = new Map<string, { readonly ast: AST.AST; text?: string }>()
 
     const part = (job: Job.Any, field: string, original: AST.AST): Either.Either<JsonSchema, ContractError> => {

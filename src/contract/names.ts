@@ -25,14 +25,30 @@ export const bodyNames: ReadonlySet<string> = new Set(["_ABSENT", "_enqueue", "d
 /** Python compares identifiers in this form. */
 const normalize = (name: string): string => name.normalize("NFKC")
 
+/**
+ * What is no letter to every Python from 3.9 on, which knows Unicode 13: letters that came later, and marks and dots that
+ * became letters. A letter that Python doesn't know is an error to it, and Node may know a later Unicode. Beyond the first
+ * plane none is taken: there they come in thousands.
+ */
+const unknown =
+  "[\\u0870-\\u089f\\u08b5\\u08c8-\\u08d2\\u0c3c\\u0c5c\\u0c5d\\u0cdc\\u0cdd\\u0cf3\\u0ece\\u170d\\u1715\\u171f\\u1ac1-\\u1aff"
+  + "\\u1c89\\u1c8a\\u1dfa\\u200c\\u200d\\u2c2f\\u2c5f\\u30fb\\u9ffd-\\u9fff\\ua7c0\\ua7c1\\ua7cb-\\ua7f4\\uff65"
+  + "\\u{10000}-\\u{10ffff}]"
+const start = `(?!${unknown})[\\p{XID_Start}_]`
+const letter = `(?!${unknown})\\p{XID_Continue}`
+
+const identifierForm = new RegExp(`^${start}(?:${letter})*$`, "u")
+const startForm = new RegExp(`^${start}`, "u")
+const notLetters = new RegExp(`(?:(?!${letter})[^])+`, "gu")
+
 export const isIdentifier = (name: string): boolean =>
-  name === normalize(name) && /^[\p{XID_Start}_][\p{XID_Continue}]*$/u.test(name) && !keywords.has(name)
+  name === normalize(name) && identifierForm.test(name) && !keywords.has(name)
 
 /** The name itself where Python takes it, else the nearest that it takes. */
 export const safe = (name: string): string => {
   if (isIdentifier(name)) return name
-  let text = normalize(name).replace(/[^\p{XID_Continue}]+/gu, "_")
-  if (text === "" || !/^[\p{XID_Start}_]/u.test(text)) text = `_${text}`
+  let text = normalize(name).replace(notLetters, "_")
+  if (!startForm.test(text)) text = `_${text}`
   return keywords.has(text) ? `${text}_` : text
 }
 

@@ -6,6 +6,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import * as ChildProcess from "node:child_process"
 import { fileURLToPath } from "node:url"
+import * as Names from "../../src/contract/names.js"
 import * as Json from "../../src/wire/json.js"
 import { environment, python } from "../support/python.js"
 import { Jobs } from "./jobs.js"
@@ -50,6 +51,47 @@ describe("the contract of a group", () => {
   it("is the same each time", () => {
     assert.deepStrictEqual(Contract.toJsonSchema(Jobs), Either.right(json))
     assert.deepStrictEqual(Contract.toPython(Jobs, { generatedBy: "a test" }), Either.right(module))
+  })
+
+  it("ends no docstring early, and no line of a comment", () => {
+    const schema = Schema.Struct({ a: Schema.String.annotations({ description: "of \"b\"" }) })
+    const quoting = ["ends with \"", "\"\"\"", "\\\"", "\"", " \" "].map((description, i) =>
+      Job.make(`quoting${i}`, { success: schema.annotations({ identifier: `Quoting${i}`, description }) })
+    )
+    const text = Either.getOrThrow(
+      Contract.toPython(JobGroup.make(...quoting), { generatedBy: "a\u0000b\nimport nothing\u000cat all" })
+    )
+    assert.deepStrictEqual(
+      inPython(text, "print(json.dumps([getattr(jobs, f'Quoting{i}').__doc__ for i in range(5)]))"),
+      ["ends with \"", "\"\"\"", "\\\"", "\"", "\""]
+    )
+  })
+
+  it("refuses what has no form in JSON also under a name that another Schema has", () => {
+    const named = (of: Schema.Schema<any, any>) => of.annotations({ identifier: "Same" })
+    const error = failure(
+      Job.make("app.first", { success: named(Schema.String) }),
+      Job.make("app.second", { success: named(Schema.SymbolFromSelf) })
+    )
+    assert.deepInclude(error, { job: "app.second", field: "success" })
+    assert.include(error.message, "has no form in JSON")
+  })
+
+  it("uses no letter that Python doesn't know, although Node may", () => {
+    const codes = Array.from({ length: 0x110000 }, (_, code) => code).filter((code) => code < 0xd800 || code > 0xdfff)
+    const accepted = codes.filter((code) => Names.isIdentifier(`a${String.fromCodePoint(code)}`))
+    const first = codes.filter((code) => Names.isIdentifier(String.fromCodePoint(code)))
+    const known = "lambda text: text.isidentifier()"
+    const unknown = inPython(
+      `accepted, first, known = ${JSON.stringify(accepted)}, ${JSON.stringify(first)}, ${known}`,
+      "print(json.dumps([[c for c in jobs.accepted if not jobs.known('a' + chr(c))], "
+        + "[c for c in jobs.first if not jobs.known(chr(c))]]))"
+    )
+    assert.deepStrictEqual(unknown, [[], []])
+    for (const text of ["aé", "aя", "a中", "aا", "aअ", "a한"]) assert.strictEqual(Names.safe(text), text)
+    // Unicode 14, 17, and beyond the first plane
+    for (const text of ["a\ua7c0", "a\u088f", "a\u{20000}"]) assert.strictEqual(Names.safe(text), "a_")
+    assert.strictEqual(Names.safe("\u{323d5}"), "__")
   })
 
   it("of no jobs", () => {

@@ -15,6 +15,9 @@ const annotations = new Set([
   "format"
 ])
 
+/** What JSON.stringify doesn't know, for messages. */
+const asText = (_key: string, value: unknown): unknown => typeof value === "bigint" ? String(value) : value
+
 const isOfType = (value: unknown, type: unknown): boolean => {
   switch (type) {
     case "string":
@@ -51,9 +54,9 @@ export const problem = (value: unknown, schema: unknown, root: Json, path = "$")
         return inner(value, target)
       }
       case "type":
-        return !isOfType(value, given) && `${path}: ${String(value)} is no ${String(given)}`
+        return !isOfType(value, given) && `${path}: ${JSON.stringify(value, asText)} is no ${String(given)}`
       case "enum":
-        return !list.includes(value) && `${path}: ${String(value)} is none of ${JSON.stringify(given)}`
+        return !list.includes(value) && `${path}: ${JSON.stringify(value, asText)} is none of ${JSON.stringify(given)}`
       case "anyOf": {
         const problems = list.map((member) => inner(value, member))
         return problems.every((problem) => problem !== undefined) && problems.join(" and ")
@@ -63,18 +66,19 @@ export const problem = (value: unknown, schema: unknown, root: Json, path = "$")
       case "not":
         return inner(value, given) === undefined && `${path}: must not fit`
       case "required":
-        return isObject(value) && list.some((key) => !(key in value)) && `${path}: one of ${list.join(", ")} is missing`
+        return isObject(value) && list.some((key) => !Object.hasOwn(value, String(key))) &&
+          `${path}: one of ${list.join(", ")} is missing`
       case "properties":
         return isObject(value) && isObject(given)
           ? Object.entries(given).map(([key, schema]) =>
-            key in value ? inner(value[key], schema, `.${key}`) : undefined
+            Object.hasOwn(value, key) ? inner(value[key], schema, `.${key}`) : undefined
           )
             .find((problem) => problem !== undefined)
           : undefined
       case "additionalProperties": {
         const known = isObject(schema["properties"]) ? schema["properties"] : {}
         return isObject(value)
-          ? Object.entries(value).filter(([key]) => !(key in known)).map(([key, value]) =>
+          ? Object.entries(value).filter(([key]) => !Object.hasOwn(known, key)).map(([key, value]) =>
             inner(value, given, `.${key}`)
           )
             .find((problem) => problem !== undefined)
@@ -96,8 +100,15 @@ export const problem = (value: unknown, schema: unknown, root: Json, path = "$")
       }
       case "minItems":
         return Array.isArray(value) && value.length < Number(given) && `${path}: too short`
+      case "maxItems":
+        return Array.isArray(value) && value.length > Number(given) && `${path}: too long`
       case "minLength":
         return typeof value === "string" && value.length < Number(given) && `${path}: too short`
+      case "maxLength":
+        return typeof value === "string" && value.length > Number(given) && `${path}: too long`
+      case "pattern":
+        return typeof value === "string" && !new RegExp(String(given)).test(value)
+          && `${path}: doesn't match ${String(given)}`
       case "minimum":
         return typeof value === "number" && value < Number(given) && `${path}: too small`
       case "maximum":
