@@ -105,13 +105,18 @@ export interface Any extends Pipeable {
 export type Payload<J extends Any> = Schema.Schema.Type<J["payloadSchema"]>
 
 /**
- * The payload that `enqueue` takes: fields with a constructor default may be left out.
+ * The payload that `enqueue` takes: fields with a constructor default may be left out. A job without fields takes an empty
+ * object and nothing else, so that options can't stand in the place of the payload.
  *
  * @since 0.1.0
  * @category type-level
  */
 export type PayloadInput<J extends Any> = J["payloadSchema"] extends { readonly fields: infer Fields } ?
-  Fields extends Schema.Struct.Fields ? Schema.Simplify<Schema.Struct.Constructor<Fields>> : Payload<J>
+  Fields extends Schema.Struct.Fields
+    ? [keyof Fields, J["payloadSchema"]] extends [never, Schema.Struct<Fields>] ? Record<string, never>
+    : string extends keyof Payload<J> ? Payload<J>
+    : Schema.Simplify<Schema.Struct.Constructor<Fields>>
+  : Payload<J>
   : Payload<J>
 
 /**

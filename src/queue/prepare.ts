@@ -186,6 +186,7 @@ interface Definition {
   /** Building an encoder costs more than using it. */
   readonly encode: (payload: unknown) => MaybeEffect<unknown, ParseResult.ParseIssue>
   readonly hasDefaults: boolean
+  readonly takesNothing: boolean
   /** The frames of jobs of which a call says little, made in the millisecond `framesAt`. */
   readonly frames: Map<string, Frame>
   framesAt: number
@@ -202,6 +203,7 @@ const definitionOf = (job: Job.Any): Definition => {
       // Either unless the Schema does more than compute; its type doesn't say so.
       encode: ParseResult.encodeUnknown(job.payloadSchema as Schema.Schema<unknown, unknown>) as Definition["encode"],
       hasDefaults: mayHaveDefaults(job.payloadSchema),
+      takesNothing: isEmptyStruct(job.payloadSchema),
       frames: new Map(),
       framesAt: NaN
     }
@@ -217,6 +219,25 @@ const invalid = (
   cause?: unknown
 ): Either.Either<never, Job.InvalidJobError> =>
   Either.left(new Job.InvalidJobError({ job: job.name, field, message, ...(cause === undefined ? {} : { cause }) }))
+
+const allOptions: Readonly<Record<keyof EnqueueOptions, true>> = {
+  queue: true,
+  jobId: true,
+  atFront: true,
+  description: true,
+  timeout: true,
+  ttl: true,
+  resultTtl: true,
+  failureTtl: true,
+  meta: true,
+  retry: true,
+  repeat: true,
+  dependsOn: true,
+  allowFailure: true,
+  unique: true,
+  uniqueFor: true
+}
+const optionNames: ReadonlySet<string> = new Set(Object.keys(allOptions))
 
 /** Options that change nothing but the place of a job, and what it is called. */
 const ofPlace = new Set(["jobId", "queue", "atFront", "description"])
@@ -428,15 +449,36 @@ interface Arguments {
 }
 
 const encodePayload = (
-  { encode, hasDefaults, job }: Definition,
+  { encode, hasDefaults, job, takesNothing }: Definition,
   payload: unknown
 ): MaybeEffect<Arguments, Job.InvalidJobError> => {
   const given = payload ?? {}
+  if (takesNothing) {
+    const keys = Object.keys(given)
+    if (keys.length > 0) return misplaced(job, keys)
+  }
   const encoded = encode(hasDefaults ? withConstructorDefaults(job.payloadSchema, given) : given)
   return Either.isEither(encoded)
     ? toArguments(job, encoded)
     : Effect.flatMap(Effect.either(encoded), (encoded) => toArguments(job, encoded))
 }
+
+/** What a job without fields was given for a payload: mostly its options. */
+const misplaced = (job: Job.Any, keys: ReadonlyArray<string>) => {
+  const option = keys.find((key) => optionNames.has(key))
+  const shown = keys.slice(0, 3).join(", ") + (keys.length > 3 ? ", ..." : "")
+  return invalid(
+    job,
+    "payload",
+    `payload of ${job.name}: this job takes none, got ${shown}${
+      option === undefined ? "" : `. Options are the argument after the payload: enqueue(job, {}, { ${option}: ... })`
+    }`
+  )
+}
+
+/** Whether a Schema is a struct without fields, which by itself would let anything pass. */
+const isEmptyStruct = ({ ast }: Schema.Schema.Any): boolean =>
+  ast._tag === "TypeLiteral" && ast.propertySignatures.length === 0 && ast.indexSignatures.length === 0
 
 const toArguments = (
   job: Job.Any,

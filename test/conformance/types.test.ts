@@ -34,6 +34,11 @@ const Greet = Job.make("app.greet", {
 const Add = Job.make("app.add", { payload: Schema.Tuple(Schema.Number, Schema.Number), success: Schema.Number })
 const Cleanup = Job.make("app.cleanup")
 const Hide = Job.make("app.hide", { payload: { secret: Secret } })
+const Optional = Job.make("app.optional", { payload: { n: Schema.optional(Schema.Number) } })
+const Keyed = Job.make("app.keyed", {
+  payload: Schema.Struct({}, Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+})
+const Loose = Job.make("app.loose", { payload: Schema.Object })
 const Jobs = JobGroup.make(Greet, Add, Cleanup)
 
 /** Only its type counts. */
@@ -50,6 +55,8 @@ describe("types", () => {
     expectTypeOf<Job.Payload<typeof Add>>().toEqualTypeOf<readonly [number, number]>()
     expectTypeOf<Job.Success<typeof Cleanup>>().toEqualTypeOf<void>()
     expectTypeOf<Job.Failure<typeof Cleanup>>().toEqualTypeOf<never>()
+    expectTypeOf<Job.PayloadInput<typeof Cleanup>>().toEqualTypeOf<Record<string, never>>()
+    expectTypeOf<Job.PayloadInput<typeof Keyed>>().toEqualTypeOf<Job.Payload<typeof Keyed>>()
     expectTypeOf<(typeof Greet)["name"]>().toEqualTypeOf<"app.greet">()
     expectTypeOf<Job.Context<typeof Hide>>().toEqualTypeOf<Cipher>()
     unrun(
@@ -90,6 +97,18 @@ describe("types", () => {
       () => queue.enqueueIn("1 minute", Greet, { name: "Ada" }, { retry: { max: 3, while: () => true } }),
       // @ts-expect-error in a request too
       () => Queue.request(Cleanup, {}, { retry: Retry.standard }),
+      () => queue.enqueue(Cleanup, undefined, { jobId: "once" }),
+      // @ts-expect-error options in the place of the payload
+      () => queue.enqueue(Cleanup, { jobId: "once", queue: "low" }),
+      // @ts-expect-error as of a job for later
+      () => queue.enqueueIn("1 minute", Cleanup, { jobId: "once" }),
+      // @ts-expect-error and of a request
+      () => Queue.request(Cleanup, { in: "1 minute" }),
+      // @ts-expect-error options of a job whose fields may all be left out
+      () => queue.enqueue(Optional, { jobId: "once" }),
+      () => queue.enqueue(Optional, {}, { jobId: "once" }),
+      () => queue.enqueue(Keyed, { anything: 1 }),
+      () => queue.enqueue(Loose, { anything: 1 }),
       // @ts-expect-error the time is missing
       () => queue.enqueueAt(Greet, { name: "Ada" }),
       // @ts-expect-error a delay is no time

@@ -11,6 +11,9 @@ import * as Schema from "effect/Schema"
 
 const Fields = Job.make("app.fields", { payload: { n: Schema.Int } })
 
+const Nothing = Job.make("app.nothing")
+const Loose = Job.make("app.loose", { payload: Schema.Object })
+
 const App = Queue.layer.pipe(Layer.provideMerge(RedisMemory.layer))
 
 /** As JavaScript may pass them. */
@@ -43,5 +46,40 @@ describe("options that no type has looked at", () => {
       const queue = yield* Queue.Queue
       const { id } = yield* queue.enqueue(Fields, { n: 1 }, untyped({ retry: { max: 3, while: undefined } }))
       assert.isTrue(Option.isSome(yield* queue.fetch(id)))
+    }).pipe(Effect.provide(App)))
+
+  it.effect("are not taken for the payload of a job without one", () =>
+    Effect.gen(function*() {
+      const queue = yield* Queue.Queue
+      const none = (value: unknown) => value as Record<string, never> // as JavaScript may pass it
+      const given: ReadonlyArray<readonly [unknown, RegExp]> = [
+        [
+          { jobId: "once", queue: "low" },
+          /none, got jobId, queue\. Options are .*enqueue\(job, \{\}, \{ jobId: \.\.\. \}\)$/
+        ],
+        [{ zork: 1 }, /^payload of app\.nothing: this job takes none, got zork$/],
+        [{ a: 1, b: 2, c: 3, d: 4 }, /none, got a, b, c, \.\.\.$/],
+        [[5], /none, got 0$/]
+      ]
+      for (const [value, text] of given) {
+        for (
+          const call of [
+            queue.enqueue(Nothing, none(value)),
+            queue.enqueueIn("1 minute", Nothing, none(value)),
+            Effect.map(queue.enqueueMany([Queue.request(Nothing, none(value))]), ([ref]) => ref!) // one request
+          ]
+        ) {
+          const error = yield* Effect.flip(call)
+          assert(error._tag === "InvalidJobError")
+          assert.strictEqual(error.field, "payload")
+          assert.match(error.message, text)
+        }
+      }
+      assert.deepStrictEqual(yield* queue.names, [])
+      const empty: ReadonlyArray<unknown> = [undefined, null, {}, []]
+      for (const value of empty) {
+        assert.strictEqual((yield* queue.enqueue(Nothing, none(value))).outcome, "enqueued")
+      }
+      assert.strictEqual((yield* queue.enqueue(Loose, { jobId: "x" })).outcome, "enqueued")
     }).pipe(Effect.provide(App)))
 })
