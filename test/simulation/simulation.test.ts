@@ -8,6 +8,7 @@ import { Simulation } from "effect-rq/testing"
 import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
 import { randomInt } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { firstFailing, mutation, rewrite } from "./support/mutations.js"
@@ -42,6 +43,16 @@ describe("the invariants", () => {
       assert.strictEqual(report.lost, 0)
       assert.isAbove(report.ended, 30)
     }), 60_000)
+})
+
+describe("the faults", () => {
+  it("are those that the page tells of", () => {
+    const page = readFileSync(new URL("../../docs/simulation.md", import.meta.url), "utf8")
+    const table = page.slice(page.indexOf("## What breaks"), page.indexOf("## What is checked"))
+    const names = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name)
+    assert.deepStrictEqual(names, Object.keys(Simulation.none))
+    assert.deepStrictEqual(names, Object.keys(Simulation.someOfEach))
+  })
 })
 
 describe("a seed", () => {

@@ -26,27 +26,12 @@ import * as Redis from "../../Redis.js"
 import * as Scheduler from "../../Scheduler.js"
 import * as keys from "../../wire/keys.js"
 import * as Worker from "../../Worker.js"
+import type { Faults } from "../Simulation.js"
 import { VirtualClock, VirtualScheduler } from "../time-travel/virtual.js"
 import * as Chance from "./chance.js"
 import { Host, type Kind } from "./host.js"
 import * as Network from "./network.js"
 import { type Found, type Saved, Watch } from "./watch.js"
-
-/** The kinds of faults, each with its probability. `Simulation` says of what. */
-export interface Faults {
-  readonly crash: number
-  readonly stop: number
-  readonly pause: number
-  readonly block: number
-  readonly skew: number
-  readonly jump: number
-  readonly lostBefore: number
-  readonly lostAfter: number
-  readonly delay: number
-  readonly reorder: number
-  readonly restart: number
-  readonly lostTail: number
-}
 
 export interface Setup {
   readonly seed: number
