@@ -2,7 +2,19 @@
  * Whatever is passed to a public function, it answers or fails with a typed error; what it refuses leaves no trace.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Control, Inspector, Job, JobGroup, Lock, Queue, RedisMemory, Registry, Scheduler, Worker } from "effect-rq"
+import {
+  Control,
+  Doctor,
+  Inspector,
+  Job,
+  JobGroup,
+  Lock,
+  Queue,
+  RedisMemory,
+  Registry,
+  Scheduler,
+  Worker
+} from "effect-rq"
 import type { Redis } from "effect-rq"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
@@ -125,6 +137,16 @@ const calls: ReadonlyArray<readonly [service: string, method: string, FastCheck.
   ["inspector", "leader", FastCheck.tuple(queueName)],
   ["inspector", "workers", FastCheck.tuple(mostly(FastCheck.array(queueName, { maxLength: 3 })))],
   ["inspector", "schedulers", FastCheck.tuple(mostly(FastCheck.array(queueName, { maxLength: 3 })))],
+  ["inspector", "explain", FastCheck.tuple(id)],
+  [
+    "doctor",
+    "examine",
+    FastCheck.tuple(FastCheck.record({
+      pause: FastCheck.constantFrom<unknown>(0, -1, NaN, "x", null),
+      sample: mostly(FastCheck.constant(10)),
+      queues: mostly(FastCheck.array(queueName, { maxLength: 3 }))
+    }, { requiredKeys: ["pause"] }))
+  ],
   ["lock", "holder", FastCheck.tuple(text)],
   [
     "lock",
@@ -156,7 +178,8 @@ describe(`odd arguments (FUZZ_SEED=${seed})`, () => {
               started: registry.started("default"),
               control: yield* Control.Control,
               inspector: yield* Inspector.Inspector,
-              lock: yield* Lock.Lock
+              lock: yield* Lock.Lock,
+              doctor: yield* Doctor.make
             }
             const before = yield* dump
             const exit = yield* Effect.scoped(attempt(() => loose(of[service])[method]!(...args)))
