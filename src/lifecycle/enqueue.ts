@@ -58,8 +58,28 @@ end
 export const readAdded = (added: number | ReadonlyArray<number>): ReadonlyArray<boolean> =>
   typeof added === "number" ? new Array<boolean>(added).fill(true) : added.map((one) => one === 1)
 
+/** One job has nothing in common with others, and most calls have one job. */
+const alone = ({ common, data, description, id }: NewJob): ReadonlyArray<Redis.Arg> => {
+  const { atFront, fields, queue, ttl } = common
+  const key = keys.queue(queue)
+  return [
+    keys.queues,
+    keys.family.job,
+    key,
+    1,
+    key,
+    atFront ? "LPUSH" : "RPUSH",
+    ttl ?? "",
+    id,
+    data,
+    description,
+    ...fields
+  ]
+}
+
 export const enqueue = Redis.script(
   (jobs: ReadonlyArray<NewJob>) => {
+    if (jobs.length === 1) return alone(jobs[0]!)
     const { commons, queues } = layout(jobs)
     const params: Array<Redis.Arg> = [keys.queues, keys.family.job]
     for (const queue of queues.keys()) params.push(keys.queue(queue))
@@ -79,25 +99,30 @@ export const enqueue = Redis.script(
     name: "enqueue",
     numberOfKeys: (jobs) => jobs.length === 1 ? 3 : 2 + layout(jobs).queues.size,
     // Fewest calls: what is asked of all at once is not asked of each, and LLEN, which every list answers, tells a type
-    // at half the price of TYPE. One job needs none of what many need.
+    // at half the price of TYPE. For one job the push itself finds out, and what was written before it is taken back.
     lua: `${luaRequireType}
 local queues, JOB, count = #KEYS - 2, KEYS[2], tonumber(ARGV[1])
+if count == 1 then
+  local list, name, push, ttl, id = KEYS[3], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+  local known = redis.pcall("SADD", KEYS[1], name)
+  if type(known) == "table" then return requireType(KEYS[1], "set") or known end
+  local key = JOB .. id
+  if redis.call("EXISTS", key) == 1 then return { 0 } end
+  local pushed = redis.pcall(push, list, id)
+  if type(pushed) == "table" then
+    if known == 1 then redis.call("SREM", KEYS[1], name) end
+    return requireType(list, "list") or pushed
+  end
+  redis.call("HSET", key, "data", ARGV[6], "description", ARGV[7], unpack(ARGV, 8))
+  if ttl ~= "" then redis.call("EXPIRE", key, ttl) end
+  return 1
+end
 for q = 1, queues do
   local length = redis.pcall("LLEN", KEYS[2 + q])
   if type(length) == "table" then return requireType(KEYS[2 + q], "list") or length end
 end
 local known = redis.pcall("SADD", KEYS[1], unpack(ARGV, 2, 1 + queues))
 if type(known) == "table" then return requireType(KEYS[1], "set") or known end
-if count == 1 then
-  local front, ttl, fields = ARGV[5], ARGV[6], tonumber(ARGV[7])
-  local id, data, description = unpack(ARGV, 9 + fields)
-  local key = JOB .. id
-  if redis.call("EXISTS", key) == 1 then return { 0 } end
-  redis.call("HSET", key, "data", data, "description", description, unpack(ARGV, 8, 7 + fields))
-  if ttl ~= "" then redis.call("EXPIRE", key, ttl) end
-  redis.call(front == "1" and "LPUSH" or "RPUSH", KEYS[3], id)
-  return 1
-end
 local commons, at = {}, 3 + queues
 for c = 1, tonumber(ARGV[2 + queues]) do
   local queue, front, ttl, fields = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])

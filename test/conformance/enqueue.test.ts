@@ -147,6 +147,10 @@ suite("enqueue: (new) -> queued", (it) => {
       yield* redis.send("SET", keys.queue("bad"), "a text")
       const call = redis.eval(script)([newJob("a", { queue: "good" }), newJob("b", { queue: "bad" })])
       yield* assertRefusedUnchanged(redis, call)
+      const alone = redis.eval(script)([newJob("b", { queue: "bad" })])
+      yield* assertRefusedUnchanged(redis, alone)
+      yield* redis.send("SADD", keys.queues, keys.queue("bad"))
+      yield* assertRefusedUnchanged(redis, alone)
     }))
 
   it("writes nothing where the set of queues is something else", ({ redis }) =>
@@ -158,6 +162,7 @@ suite("enqueue: (new) -> queued", (it) => {
   it("leaves a foreign key in the place of the job as it is", ({ redis }) =>
     Effect.gen(function*() {
       yield* redis.send("SET", keys.job("a"), "foreign")
+      assert.deepStrictEqual(yield* redis.eval(script)([newJob("a")]), [false])
       assert.deepStrictEqual(yield* redis.eval(script)([newJob("a"), newJob("b")]), [false, true])
       assert.strictEqual(yield* redis.send("GET", keys.job("a")), "foreign")
       assert.deepStrictEqual(yield* waiting(redis), ["b"])

@@ -217,8 +217,16 @@ export const mutations = [
     name: "enqueue-front-alone",
     what: "a job for the front of the queue that is enqueued by itself goes to its end",
     file: lifecycle("enqueue"),
-    find: `front == "1" and "LPUSH" or "RPUSH"`,
+    find: `atFront ? "LPUSH" : "RPUSH"`,
     replace: `"RPUSH"`,
+    tests: conformance("enqueue")
+  },
+  {
+    name: "enqueue-type-alone",
+    what: "a job that can't be pushed leaves the name of its queue behind",
+    file: lifecycle("enqueue"),
+    find: `if known == 1 then redis.call("SREM", KEYS[1], name) end`,
+    replace: ``,
     tests: conformance("enqueue")
   },
   {
