@@ -187,9 +187,14 @@ interface Definition {
   readonly encode: (payload: unknown) => MaybeEffect<unknown, ParseResult.ParseIssue>
   readonly hasDefaults: boolean
   readonly takesNothing: boolean
-  /** The frames of jobs of which a call says little, made in the millisecond `framesAt`. */
-  readonly frames: Map<string, Frame>
-  framesAt: number
+  /** The frames of jobs of which a call says little, by queue and place. */
+  readonly frames: Map<string, Known>
+}
+
+/** A frame, and the millisecond that it is of. */
+interface Known {
+  readonly at: number
+  readonly frame: Frame
 }
 
 const definitions = new WeakMap<Job.Any, Definition>()
@@ -204,8 +209,7 @@ const definitionOf = (job: Job.Any): Definition => {
       encode: ParseResult.encodeUnknown(job.payloadSchema as Schema.Schema<unknown, unknown>) as Definition["encode"],
       hasDefaults: mayHaveDefaults(job.payloadSchema),
       takesNothing: isEmptyStruct(job.payloadSchema),
-      frames: new Map(),
-      framesAt: NaN
+      frames: new Map()
     }
     definitions.set(job, definition)
   }
@@ -249,7 +253,10 @@ const isPlain = (options: EnqueueOptions): boolean => {
   return true
 }
 
-/** One for all jobs of a millisecond that ask for nothing of their own. */
+/**
+ * One for all jobs of a millisecond that ask for nothing of their own. From one millisecond to the next only its dates
+ * change.
+ */
 const frameOf = (
   definition: Definition,
   options: EnqueueOptions,
@@ -259,16 +266,32 @@ const frameOf = (
 ): Either.Either<Frame, Job.InvalidJobError> => {
   if (!isPlain(options)) return makeFrame(definition.job, options, id, isScheduled, now)
   const { frames } = definition
-  if (definition.framesAt !== now) {
-    frames.clear()
-    definition.framesAt = now
-  }
-  const place = `${isScheduled ? "later" : "now"} ${options.atFront === true} ${options.queue ?? definition.job.queue}`
+  const queue = options.queue ?? definition.job.queue
+  const place = `${isScheduled ? "later" : "now"} ${options.atFront === true} ${queue}`
   const known = frames.get(place)
-  if (known !== undefined) return Either.right(known)
-  const made = makeFrame(definition.job, options, id, isScheduled, now)
-  if (Either.isRight(made)) frames.set(place, made.right)
+  if (known?.at === now) return Either.right(known.frame)
+  const made = known === undefined
+    ? makeFrame(definition.job, options, id, isScheduled, now)
+    : Either.right(renewed(known.frame, now))
+  if (Either.isRight(made)) {
+    if (known === undefined && frames.size >= mostFrames) frames.clear()
+    frames.set(place, { at: now, frame: made.right })
+  }
   return made
+}
+
+/** Queues may have names that are made up for each job. */
+const mostFrames = 64
+
+/** The same with the dates of another millisecond. */
+const renewed = (frame: Frame, now: number): Frame => {
+  const { common } = frame
+  const date = Date.encode(now)
+  const fields = common.fields.slice()
+  for (let at = 0; at < fields.length; at += 2) {
+    if (fields[at] === "created_at" || fields[at] === "enqueued_at") fields[at + 1] = date
+  }
+  return { ...frame, common: { ...common, fields } }
 }
 
 const makeFrame = (
