@@ -266,12 +266,15 @@ export const make = (
     }: Script<Params, Result>) => {
       const onSuccess = (reply: never) => Effect.succeed(result(reply)) // replies are typed by `result`
       const fail = (error: RedisError) => Effect.fail(asScriptError(name, lua, error))
+      const head: ReadonlyArray<Arg> = [sha, 0]
       return (...given: Params): Effect.Effect<Result, RedisError> =>
         Effect.suspend(() => {
-          const args: Array<Arg> = []
+          let args: Array<Arg>
           try {
-            args.push(sha, numberOfKeys(...given))
-            for (const arg of params(...given)) args.push(arg)
+            // Not a literal with a spread: V8 takes what such a literal makes here for long-lived and puts it, and so all
+            // that a job consists of, where only a full collection finds it.
+            args = head.concat(params(...given))
+            args[1] = numberOfKeys(...given)
           } catch (cause) {
             // what JavaScript passes may be nothing that the script can lay out
             const why = cause instanceof Error ? cause.message : "something was thrown"
