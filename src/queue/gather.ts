@@ -192,13 +192,13 @@ export const make = <E>(
   /** Sent at once, in the caller's own fiber: nothing is on its way that others could have gathered behind. */
   const goAhead = (prepared: Prepared, waiter: Waiter): Outcome => {
     ahead = { waiter }
-    const over = (): Effect.Effect<void> => {
+    const over = (outcome: Outcome): Outcome => {
       ahead = undefined
-      return isEmpty() || isLed ? Effect.void : send(callsInFlight)
+      return isEmpty() || isLed ? outcome : Effect.zipRight(send(callsInFlight), outcome)
     }
     return Effect.matchCauseEffect(alone(prepared), {
-      onSuccess: (ref) => Effect.as(over(), ref),
-      onFailure: (cause) => Effect.zipRight(over(), Effect.failCause(cause))
+      onSuccess: (ref) => over(Effect.succeed(ref)),
+      onFailure: (cause) => over(Effect.failCause(cause))
     })
   }
 

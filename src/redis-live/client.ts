@@ -136,7 +136,8 @@ export class Call {
     /** Who waits for it, where nobody calls `cancel`. */
     readonly waiter?: Waiter
   ) {
-    this.name = command
+    // ioredis asks four times for the flags of a command by its name in lower case, and nearly all commands are scripts.
+    this.name = command === "EVALSHA" ? "evalsha" : command
     this.args = given
   }
 
@@ -519,7 +520,8 @@ export class Client {
         call.timer = setTimeout(call.expire, Math.min(call.block + this.settings.commandTimeout, 2 ** 31 - 1))
       }
     }
-    this.cork()
+    // Where nothing is on its way there is nothing that it could leave with, and what comes behind it can wait.
+    if (this.redis.commandQueue.length > 0) this.cork()
     const { keyPrefix } = this.settings
     if (isWatched() || (keyPrefix !== "" && !Prefix.isScript(call.command))) return this.writeAsCommand(call)
     call.args = keyPrefix === "" ? call.given : Prefix.toScriptArgs(call.given, keyPrefix)
@@ -543,7 +545,10 @@ export class Client {
     reply.then((value) => call.succeed(value), (error) => call.refuse(error))
   }
 
-  /** What is written in one turn of the event loop leaves in one system call, but for what is worth one of its own. */
+  /**
+   * What is written in one turn of the event loop leaves in one system call, but for the first and for what is worth one of
+   * its own.
+   */
   private cork(): void {
     if (this.corked) return
     const { stream } = this.redis
