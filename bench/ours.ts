@@ -98,6 +98,12 @@ const enqueueOne = (queue: Queue.QueueService, { kind }: Params) =>
     ? queue.enqueue(kind === "async" ? Async : Typed, typedPayload)
     : queue.enqueue(kind === "gone" ? Gone : kind === "result" ? Result : Void)
 
+/** One after the other, as a loop that awaits each; `Effect.repeatN` would give way to other fibers after each. */
+const oneByOne = (n: number, queue: Queue.QueueService, params: Params) =>
+  Effect.gen(function*() {
+    for (let i = 0; i < n; i++) yield* enqueueOne(queue, params)
+  })
+
 const rate = (n: number, since: number): number => n * 1000 / (performance.now() - since)
 
 const info = (section: string) => Effect.flatMap(Redis.Redis, (redis) => redis.send<string>("INFO", section))
@@ -250,14 +256,12 @@ await runTask({
       return { rate: perSecond, cpu, rss: megabytes(), script: scriptMillis(yield* info("commandstats")) }
     })
   ),
-  awaited: task((params) =>
-    Effect.flatMap(Queue.Queue, (queue) => timed(params, (n) => Effect.repeatN(enqueueOne(queue, params), n - 1)))
-  ),
+  awaited: task((params) => Effect.flatMap(Queue.Queue, (queue) => timed(params, (n) => oneByOne(n, queue, params)))),
   inFlight: task((params) =>
     Effect.flatMap(Queue.Queue, (queue) =>
       timed(params, (n) =>
         Effect.all(
-          Array.from({ length: 100 }, () => Effect.repeatN(enqueueOne(queue, params), n / 100 - 1)),
+          Array.from({ length: 100 }, () => oneByOne(n / 100, queue, params)),
           { concurrency: "unbounded", discard: true }
         )))
   ),
