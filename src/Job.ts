@@ -233,11 +233,12 @@ export const make = <
 >(
   name: Name,
   options: Defaults & {
+    // Not `| undefined`: a Schema that may not be there would be typed as any Schema.
     readonly payload?: Payload & CheckPayload<Payload>
     readonly success?: Success
     readonly error?: Failure
-    readonly queue?: string
-    readonly retry?: RetryPolicy<Schema.Schema.Type<Failure>>
+    readonly queue?: string | undefined
+    readonly retry?: RetryPolicy<Schema.Schema.Type<Failure>> | undefined
   } = {}
 ): Job<
   Name,

@@ -184,7 +184,7 @@ export const script = <Params extends ReadonlyArray<unknown>, R, Result>(
     readonly name: string
     readonly lua: string
     readonly numberOfKeys: number | ((...params: Params) => number)
-    readonly bytes?: boolean
+    readonly bytes?: boolean | undefined
     readonly result: (reply: R) => Result
   }
 ): Script<Params, Result> => {
@@ -223,11 +223,13 @@ const problemWith = (command: string, args: ReadonlyArray<Arg>): RedisError | un
 export const make = (
   options: Omit<RedisService, "eval"> & {
     /** As `send` and `sendBytes`, with the arguments in an array: a script may have thousands. Default: by these two. */
-    readonly call?: <A>(
-      command: string,
-      args: ReadonlyArray<Arg>,
-      bytes: boolean
-    ) => Effect.Effect<A, RedisError>
+    readonly call?:
+      | (<A>(
+        command: string,
+        args: ReadonlyArray<Arg>,
+        bytes: boolean
+      ) => Effect.Effect<A, RedisError>)
+      | undefined
   }
 ): RedisService => {
   const { call: given, ...service } = options

@@ -59,35 +59,35 @@ export interface Options {
    * `redis://localhost:6379`. With `sentinels` or `cluster` its host is not used, but its credentials, database and TLS
    * are.
    */
-  readonly url?: string | Redacted.Redacted
+  readonly url?: string | Redacted.Redacted | undefined
   /** Instead of the one in `url`. */
-  readonly username?: string
+  readonly username?: string | undefined
   /** Instead of the one in `url`. */
-  readonly password?: string | Redacted.Redacted
+  readonly password?: string | Redacted.Redacted | undefined
   /** Number of the database, instead of the one in `url`. */
-  readonly db?: number
+  readonly db?: number | undefined
   /** `true` or Node's options: TLS. Default: as the url says. */
-  readonly tls?: boolean | Tls.ConnectionOptions
+  readonly tls?: boolean | Tls.ConnectionOptions | undefined
   /** Asks Sentinels (`host:port`, default port 26379) for the master of this name. */
   readonly sentinels?: {
     readonly hosts: ReadonlyArray<string>
     readonly name: string
     /** Credentials of the Sentinels themselves. */
-    readonly username?: string
-    readonly password?: string | Redacted.Redacted
-  }
+    readonly username?: string | undefined
+    readonly password?: string | Redacted.Redacted | undefined
+  } | undefined
   /** Some nodes of a Redis Cluster (`host:port`); it tells the others. */
   readonly cluster?: {
     readonly nodes: ReadonlyArray<string>
-  }
+  } | undefined
   /** Put before every key and channel. Default: none, and `{rq}:` on a cluster. */
-  readonly keyPrefix?: string
+  readonly keyPrefix?: string | undefined
   /** How long one attempt to connect may take. Default: 5 seconds. */
-  readonly connectTimeout?: Duration.DurationInput
+  readonly connectTimeout?: Duration.DurationInput | undefined
   /** How long a call may take, waiting for a connection included. Default: 5 seconds. */
-  readonly commandTimeout?: Duration.DurationInput
+  readonly commandTimeout?: Duration.DurationInput | undefined
   /** The name that `CLIENT LIST` shows. */
-  readonly clientName?: string
+  readonly clientName?: string | undefined
 }
 
 /** What would change the connection for everybody else who sends on it. */

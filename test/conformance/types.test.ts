@@ -9,11 +9,14 @@ import type * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Clock from "../../src/Clock.js"
 import * as Job from "../../src/Job.js"
 import * as JobGroup from "../../src/JobGroup.js"
 import * as Queue from "../../src/Queue.js"
 import type * as Redis from "../../src/Redis.js"
+import * as RedisLive from "../../src/RedisLive.js"
 import * as Retry from "../../src/Retry.js"
+import * as Scheduler from "../../src/Scheduler.js"
 import * as Worker from "../../src/Worker.js"
 
 class Database extends Context.Tag("test/Database")<Database, { readonly name: string }>() {}
@@ -65,6 +68,22 @@ describe("types", () => {
       // @ts-expect-error no such option
       () => Job.make("app.option", { retries: 3 })
     )
+  })
+
+  it("of options: what is undefined is left out", () => {
+    const url: string | undefined = process.env["NO_SUCH_URL"]
+    unrun(
+      () =>
+        RedisLive.layer({ url, password: url, sentinels: undefined, cluster: undefined, connectTimeout: undefined }),
+      () => RedisLive.layer({ url, sentinels: { hosts: ["a:26379"], name: "mymaster", username: url, password: url } }),
+      () => Clock.layerRedis({ every: undefined, samples: undefined }),
+      () => Worker.layer(Jobs, { name: url, concurrency: undefined, scheduler: undefined }),
+      () => Scheduler.layer({ queues: ["mail"], name: url, tick: undefined }),
+      () => queue.enqueue(Greet, { name: "Ada" }, { jobId: url, retry: undefined, dependsOn: undefined })
+    )
+    const Plain = Job.make("app.plain", { queue: undefined, retry: undefined, timeout: undefined })
+    expectTypeOf<Job.Success<typeof Plain>>().toEqualTypeOf<void>()
+    expectTypeOf<Job.Failure<typeof Plain>>().toEqualTypeOf<never>()
   })
 
   it("of enqueue", () => {
