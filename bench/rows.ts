@@ -102,7 +102,6 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
           async: ", payload and result, 1 ms of waiting"
         }[kind],
       sides: { ours: steps, bullmq: steps, ...(kind === "void" ? { bare: steps } : {}) },
-      ...(kind === "void" ? {} : { rounds: 1 }),
       metrics: [
         rate,
         { key: "cpu", unit: "us of Node a job" },

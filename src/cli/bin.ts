@@ -5,6 +5,7 @@
  * @internal
  */
 import { generalHelp, usageLine, verbHelp } from "./help.js"
+import { keepSmall } from "./memory.js"
 import { normalize } from "./normalize.js"
 import { version } from "./version.js"
 
@@ -35,6 +36,7 @@ const run = async (): Promise<number> => {
       process.stderr.write(`effect-rq: ${normalized.message}\n${usageLine(normalized.verb)}\n`)
       return 2
     case "Verb":
+      if (normalized.verb === "worker" || normalized.verb === "scheduler") keepSmall()
       // said here, where the path is the same before and after bundling
       return (await import("./main.js")).main(normalized, () => import("./host.js"))
   }

@@ -43,6 +43,19 @@ describe("worker", () => {
     assert.notInclude(done.stderr, "\u001b")
   })
 
+  it("keeps the space of young objects small, unless told how large it is to be", async () => {
+    const sizeOf = async (queue: string, env: Readonly<Record<string, string>>) => {
+      const { id } = await cli.json(["enqueue", "app.young", "-q", queue])
+      const done = await cli.run(["worker", queue, "--jobs", "young.js", "--burst"], { env })
+      assert.strictEqual(done.code, 0)
+      assert.notInclude(done.stderr, "flag")
+      return (await cli.json(["job", "show", id])).outcome.returnValue
+    }
+    const megabyte = 1024 * 1024
+    assert.isAtMost(await sizeOf("small", {}), 2 * megabyte)
+    assert.isAbove(await sizeOf("large", { NODE_OPTIONS: "--max-semi-space-size=16" }), 8 * megabyte)
+  })
+
   it("is quiet when told so", async () => {
     await cli.json(["enqueue", "app.greet", "name=Ada", "-q", "w2"])
     const done = await cli.run(["worker", "w2", "--jobs", "jobs.js", "--burst", "--quiet"])
