@@ -66,6 +66,51 @@ const run = (args: ReadonlyArray<string>, redisUrl: string, until?: RegExp): Eff
     })
   })
 
+/** A package as it is installed here, which package.json pins. */
+const manifest = (
+  name: string
+): {
+  readonly version: string
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>
+} => JSON.parse(Fs.readFileSync(Path.join(root, "node_modules", name, "package.json"), "utf8"))
+
+describe("what is installed first", () => {
+  const words = [...text.matchAll(/^npm install (.+@.+)$/gm)].flatMap(([, line]) =>
+    line!.replace(/#.*/, "").split(/\s+/).filter((word) => word !== "" && word !== "-D" && word !== "effect-rq")
+  )
+  const asked = words.map((word) => /^(@?[^@]+)(?:@(.+))?$/.exec(word)!.slice(1) as [string, string | undefined])
+  const ours = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8"))
+  const pinned = asked.filter(([, version]) => version !== undefined)
+
+  it("has all that the tour imports", () => {
+    const imported = files.flatMap(({ code }) =>
+      [...code.matchAll(/from "((?:@[\w-]+\/)?[\w-]+)/g)].map(([, name]) => name!).filter((name) =>
+        name !== "effect-rq"
+      )
+    )
+    assert.includeMembers(asked.map(([name]) => name), [...new Set(imported), "tsx", "typescript"])
+  })
+
+  it("has a version wherever another package binds it, and the one that is tried here", () => {
+    const bound = new Set([
+      ...Object.keys(ours.peerDependencies),
+      ...pinned.flatMap(([name]) => {
+        const { peerDependencies = {}, peerDependenciesMeta = {} } = manifest(name)
+        return Object.keys(peerDependencies).filter((peer) => peerDependenciesMeta[peer]?.optional !== true)
+      })
+    ])
+    for (const [name, version] of asked) {
+      if (name.startsWith("@effect/") || bound.has(name)) {
+        assert.isDefined(version, `${name}: the latest may not fit the others`)
+      }
+      if (version !== undefined) assert.isTrue(manifest(name).version.startsWith(`${version}.`), `${name}@${version}`)
+    }
+    assert.includeMembers(pinned.map(([name]) => name), ["effect", "@effect/vitest", "vitest"])
+    assert.match(ours.peerDependencies.effect, new RegExp(`^\\^${new Map(asked).get("effect")}\\.`))
+  })
+})
+
 describe("the tour", () => {
   it("consists of these files", () => {
     assert.deepStrictEqual(files.map(({ file }) => file), ["jobs.ts", "enqueue.ts", "worker.ts", "worker.test.ts"])
