@@ -44,6 +44,7 @@ const noQueues: ReadonlyArray<string> = []
 /** What a call took along, and what was known when it was sent. */
 interface Sent {
   readonly handingIn: ReadonlyArray<Ended>
+  readonly handedInBefore: number
   readonly handoversBefore: number
   readonly withHandovers: boolean
   readonly stops: ReadonlySet<string>
@@ -89,7 +90,7 @@ export const make = (
   }
 
   const onSuccess = (
-    { handingIn, handoversBefore, stops, want, withHandovers }: Sent,
+    { handedInBefore, handingIn, handoversBefore, stops, want, withHandovers }: Sent,
     { claimed, handedIn, held, more, paused, problem, retriedAt, suspended }: TurnResult
   ): Effect.Effect<void> => {
     const refused = handedIn.includes(false)
@@ -105,6 +106,11 @@ export const make = (
         state.plenty = more
       }
       if (withHandovers) state.handedOver = false
+    }
+    if (burst) {
+      // What was handed in may have brought work (a repetition, a retry, what depended on it) behind this call's claim.
+      if (state.handedIn !== handedInBefore || want === 0 && handingIn.length > 0) state.hungry = true
+      state.handedIn += handingIn.length
     }
     if (held) ahead.onHeld()
     if (state.listeners.size > 0) {
@@ -148,6 +154,7 @@ export const make = (
       const stops = new Set<string>()
       const sent: Sent = {
         handingIn,
+        handedInBefore: state.handedIn,
         handoversBefore: state.handovers,
         withHandovers: state.handedOver && !state.stopping,
         stops,
@@ -253,7 +260,8 @@ export const make = (
     const want = wants ? Math.min(callSize, room, share(concurrency + depth)) : 0
     const givesBack = state.handedOver && !state.stopping && (room <= 0 || state.suspended) && state.reserved === 0
     if (want > 0 || state.ended.length > 0 || givesBack) return call(want)
-    if (state.reserved === 0 && state.running.size === 0 && state.fetched.length === 0 && !state.unsure) {
+    // What is being handed in may bring work, and is not done before it is handed in.
+    if (state.underWay === 0 && state.running.size === 0 && state.fetched.length === 0 && !state.unsure) {
       if ((burst && !looks) || state.claimed >= maxJobs) Deferred.unsafeDone(finished, Effect.sync(state.summary))
     }
     return state.pumpSignal.wait

@@ -85,6 +85,8 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     handedOver: true,
     /** Counts what was handed over, so that a call notices what came while it was under way. */
     handovers: 0,
+    /** Counts what was handed in by a worker that leaves when there is no work, so that a call notices it likewise. */
+    handedIn: 0,
     /**
      * What was to be stopped that is not known here yet: the call that claimed it may be under way. For each such call,
      * and for those whose reply was lost.
