@@ -4,7 +4,7 @@
  *
  * @internal
  */
-import { nearest } from "./nearest.js"
+import { nearest } from "../internal/nearest.js"
 import { type Option, optionsOf, type UsageError, usageError, type VerbName, verbNames, verbs } from "./verbs.js"
 
 export type Normalized =

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { decode } from "./duration.js"
+import { noSuchOption, unknownName } from "./known.js"
 import { queueNameProblem } from "./queueName.js"
 import { show } from "./show.js"
 
@@ -29,6 +30,14 @@ export const object = <A extends object>(options: A): Effect.Effect<A, InvalidOp
     : Effect.fail(
       new InvalidOptions({ field: "options", message: `options: expected an object, got ${show(options)}` })
     )
+
+/** Refuses what has a name that nothing reads. */
+export const names = (options: object, known: ReadonlySet<string>): Effect.Effect<void, InvalidOptions> => {
+  const name = unknownName(options, known)
+  return name === undefined
+    ? Effect.void
+    : Effect.fail(new InvalidOptions({ field: name, message: noSuchOption(name, known) }))
+}
 
 /** A duration in milliseconds, at least `least`. */
 export const millis = (

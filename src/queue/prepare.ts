@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
 import type * as Ids from "../Ids.js"
 import { decode as decodeDuration } from "../internal/duration.js"
 import { describe as describeIssue } from "../internal/issue.js"
+import { namesOf, noSuchOption, unknownName } from "../internal/known.js"
 import { queueNameProblem } from "../internal/queueName.js"
 import { show } from "../internal/show.js"
 import { inCalendar, toDue, type When } from "../internal/when.js"
@@ -22,7 +23,7 @@ import { type LifetimeField, toSeconds } from "../job/lifetime.js"
 import type { Admission } from "../lifecycle/admit.js"
 import type { Common, NewJob } from "../lifecycle/enqueue.js"
 import type { NewScheduledJob } from "../lifecycle/schedule.js"
-import type { EnqueueOptions } from "../Queue.js"
+import type { EnqueueOptions, RepeatOptions } from "../Queue.js"
 import type { RetryOptions } from "../Retry.js"
 import * as Date from "../wire/date.js"
 import * as Description from "../wire/description.js"
@@ -224,7 +225,7 @@ const invalid = (
 ): Either.Either<never, Job.InvalidJobError> =>
   Either.left(new Job.InvalidJobError({ job: job.name, field, message, ...(cause === undefined ? {} : { cause }) }))
 
-const allOptions: Readonly<Record<keyof EnqueueOptions, true>> = {
+const optionNames = namesOf<EnqueueOptions>({
   queue: true,
   jobId: true,
   atFront: true,
@@ -240,8 +241,42 @@ const allOptions: Readonly<Record<keyof EnqueueOptions, true>> = {
   allowFailure: true,
   unique: true,
   uniqueFor: true
+})
+const retryNames = namesOf<Pick<RetryOptions, "max" | "intervals" | "atFront">>({
+  max: true,
+  intervals: true,
+  atFront: true
+})
+const repeatNames = namesOf<RepeatOptions>({ times: true, intervals: true })
+
+/** What others call by another name, and what the time of a job is not. */
+const elsewhere: Readonly<Record<string, string>> = {
+  job_timeout: "did you mean timeout?",
+  ...Object.fromEntries(
+    ["at", "in", "when", "delay"].map((name) => [name, "enqueueAt and enqueueIn take a time, and Queue.request does"])
+  )
 }
-const optionNames: ReadonlySet<string> = new Set(Object.keys(allOptions))
+
+/** Refuses names that nothing reads, which no type may have looked at. */
+const checkNames = (job: Job.Any, options: EnqueueOptions): Either.Either<void, Job.InvalidJobError> => {
+  const name = unknownName(options, optionNames)
+  if (name !== undefined) {
+    const hint = Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined
+    return invalid(
+      job,
+      name,
+      hint === undefined ? noSuchOption(name, optionNames) : `${show(name)} is no option: ${hint}`
+    )
+  }
+  const inRetry = unknownName(options.retry, retryNames)
+  if (inRetry !== undefined) return invalid(job, `retry.${inRetry}`, `retry: ${noSuchOption(inRetry, retryNames)}`)
+  const inRepeat = unknownName(options.repeat, repeatNames)
+  return inRepeat === undefined
+    ? ok
+    : invalid(job, `repeat.${inRepeat}`, `repeat: ${noSuchOption(inRepeat, repeatNames)}`)
+}
+
+const ok = Either.void
 
 /** Options that change nothing but the place of a job, and what it is called. */
 const ofPlace = new Set(["jobId", "queue", "atFront", "description"])
@@ -357,6 +392,14 @@ const makeFrame = (
         `retry.${ofWorkers}: belongs into the retry of Job.make, since it is the worker that asks it; a call takes max and intervals`
       )
     }
+    yield* checkNames(job, options)
+    if (options.unique !== undefined && !uniqueWays.has(options.unique)) {
+      return yield* invalid(
+        job,
+        "unique",
+        `unique: expected "refuse", "keep" or "replace", got ${show(options.unique)}`
+      )
+    }
     const retry = options.retry ?? job.retry
     const retriesLeft = yield* times("retry.max", retry, ({ max }) => max)
     const retryIntervals = yield* intervals("retry.intervals", retry?.intervals)
@@ -422,6 +465,8 @@ const makeFrame = (
 
 /** Parts of a retry policy that no call can carry. Its type says so too, but not to JavaScript. */
 const askedByWorkers = ["schedule", "while", "until"] as const
+
+const uniqueWays: ReadonlySet<unknown> = new Set(["refuse", "keep", "replace"])
 
 const none: ReadonlyArray<string> = []
 

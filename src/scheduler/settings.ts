@@ -6,6 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Ids from "../Ids.js"
+import { namesOf } from "../internal/known.js"
 import * as Check from "../internal/options.js"
 import * as outside from "../internal/outside.js"
 import type { SchedulerOptions } from "../Scheduler.js"
@@ -13,7 +14,17 @@ import * as SchedulerHash from "../wire/scheduler.js"
 
 export type Settings = Effect.Effect.Success<ReturnType<typeof make>>
 
+const known = namesOf<SchedulerOptions>({
+  queues: true,
+  name: true,
+  tick: true,
+  election: true,
+  lease: true,
+  batchSize: true
+})
+
 export const make = Effect.fnUntraced(function*(options: SchedulerOptions) {
+  yield* Check.names(options, known)
   const queues = yield* Check.queues(options.queues)
   const tickMillis = yield* Check.millis("tick", options.tick, "1 second", 1)
   const electionMillis = yield* Check.millis("election", options.election, "15 minutes", 1)

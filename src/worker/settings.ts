@@ -6,6 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Ids from "../Ids.js"
+import { namesOf } from "../internal/known.js"
 import * as Check from "../internal/options.js"
 import * as outside from "../internal/outside.js"
 import { show } from "../internal/show.js"
@@ -36,7 +37,21 @@ export interface Settings {
   readonly birth: ReadonlyArray<string>
 }
 
+const known = namesOf<WorkerOptions>({
+  queues: true,
+  concurrency: true,
+  burst: true,
+  maxJobs: true,
+  name: true,
+  withScheduler: true,
+  scheduler: true,
+  gracePeriod: true,
+  heartbeat: true,
+  maxAbandons: true
+})
+
 export const check = Effect.fnUntraced(function*(group: JobGroup.Any, options: WorkerOptions) {
+  yield* Check.names(options, known)
   const queues = yield* Check.queues(
     options.queues ?? [...new Set([...group.jobs.values()].map((job: Job.Any) => job.queue))]
   )

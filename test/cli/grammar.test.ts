@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Arguments from "../../src/cli/arguments.js"
 import { parseDuration, showDuration, showInstant, showRelative } from "../../src/cli/duration.js"
 import { generalHelp, usageLine, verbHelp } from "../../src/cli/help.js"
-import { nearest } from "../../src/cli/nearest.js"
 import { normalize } from "../../src/cli/normalize.js"
 import { parse } from "../../src/cli/parse.js"
 import { optionsOf, verbNames, verbs } from "../../src/cli/verbs.js"
+import { nearest } from "../../src/internal/nearest.js"
 
 const words = (text: string) => text.split(" ").filter((word) => word !== "")
 

@@ -215,12 +215,17 @@ describe(`odd arguments (FUZZ_SEED=${seed})`, () => {
           Effect.gen(function*() {
             const before = yield* dump
             const Jobs = JobGroup.make(Task)
+            const only = (names: ReadonlyArray<string>) =>
+              Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)))
+            const ofBoth = ["queues", "name"]
+            const ofWorkers = [...ofBoth, "concurrency", "maxJobs", "gracePeriod", "heartbeat", "maxAbandons", "burst"]
+            const ofSchedulers = [...ofBoth, "tick", "lease", "election", "batchSize"]
             const build: ReadonlyArray<() => Effect.Effect<unknown, unknown, Redis.Redis | Scope.Scope>> = [
               () =>
-                Worker.make(Jobs, { queues: ["default"], ...options } as Worker.WorkerOptions).pipe(
+                Worker.make(Jobs, { queues: ["default"], ...only(ofWorkers) } as Worker.WorkerOptions).pipe(
                   Effect.provide(Jobs.toLayer({ "test.task": () => Effect.void }))
                 ),
-              () => Scheduler.make({ queues: ["default"], ...options } as Scheduler.SchedulerOptions)
+              () => Scheduler.make({ queues: ["default"], ...only(ofSchedulers) } as Scheduler.SchedulerOptions)
             ]
             for (const one of build) {
               const exit = yield* Effect.scoped(attempt(one))

@@ -2,12 +2,13 @@
  * What the types of options would refuse is refused at run time too, by its name and before anything is sent.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Job, Queue, RedisMemory, Retry } from "effect-rq"
+import { Job, JobGroup, Queue, RedisMemory, Retry, Scheduler, Worker } from "effect-rq"
 import type { Redis } from "effect-rq"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 
 const Fields = Job.make("app.fields", { payload: { n: Schema.Int } })
 
@@ -81,5 +82,33 @@ describe("options that no type has looked at", () => {
         assert.strictEqual((yield* queue.enqueue(Nothing, none(value))).outcome, "enqueued")
       }
       assert.strictEqual((yield* queue.enqueue(Loose, { jobId: "x" })).outcome, "enqueued")
+    }).pipe(Effect.provide(App)))
+
+  it.effect("have names that something reads", () =>
+    Effect.gen(function*() {
+      yield* refused({ depends_on: "x" }, "depends_on", /^"depends_on" is no option, did you mean dependsOn\?$/)
+      yield* refused({ job_timeout: 5 }, "job_timeout", /^"job_timeout" is no option: did you mean timeout\?$/)
+      yield* refused({ delay: 5 }, "delay", /^"delay" is no option: enqueueAt and enqueueIn take a time/)
+      yield* refused({ zork: 5 }, "zork", /^"zork" is no option, there are queue, jobId, .*, uniqueFor$/)
+      yield* refused({ retry: { max: 3, interval: 5 } }, "retry.interval", /^retry: "interval" .* mean intervals\?$/)
+      yield* refused({ repeat: { times: 3, interval: 5 } }, "repeat.interval", /^repeat: "interval" .* intervals\?$/)
+      yield* refused({ unique: "skip" }, "unique", /^unique: expected "refuse", "keep" or "replace", got "skip"$/)
+      const queue = yield* Queue.Queue
+      const { outcome } = yield* queue.enqueue(Fields, { n: 1 }, untyped({ zork: undefined }))
+      assert.strictEqual(outcome, "enqueued")
+      const Jobs = JobGroup.make(Nothing)
+      const handlers = Jobs.toLayer({ "app.nothing": () => Effect.void })
+      const strange: ReadonlyArray<Effect.Effect<unknown, unknown, Redis.Redis | Scope.Scope>> = [
+        Effect.provide(Worker.make(Jobs, { concurency: 3 } as Worker.WorkerOptions), handlers),
+        Scheduler.make({ queues: ["mail"], tik: 1 } as Scheduler.SchedulerOptions)
+      ]
+      for (const make of strange) {
+        const error = yield* Effect.flip(Effect.scoped(make))
+        assert.instanceOf(error, Worker.InvalidOptions)
+        assert.match(
+          error.message,
+          /^"(?:concurency" is no option, did you mean concurrency|tik" is no option, did you mean tick)\?$/
+        )
+      }
     }).pipe(Effect.provide(App)))
 })

@@ -28,7 +28,7 @@ export const nearest = (word: string, candidates: ReadonlyArray<string>): string
   const scored = candidates.map((candidate) =>
     [
       candidate,
-      word.length >= 3 && candidate.startsWith(word) ? 1 : distance(word.toLowerCase(), candidate)
+      word.length >= 3 && candidate.startsWith(word) ? 1 : distance(word.toLowerCase(), candidate.toLowerCase())
     ] as const
   )
   const [best] = scored.sort((a, b) => a[1] - b[1])
