@@ -74,7 +74,19 @@ export class RedisError extends Schema.TaggedError<RedisError>("effect-rq/Redis/
   }
 }
 
-const transientCodes = new Set(["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "MOVED", "ASK"])
+const transientCodes = new Set([
+  "LOADING",
+  "BUSY",
+  "TRYAGAIN",
+  "CLUSTERDOWN",
+  "MASTERDOWN",
+  "READONLY",
+  "MISCONF",
+  "NOREPLICAS",
+  "OOM",
+  "MOVED",
+  "ASK"
+])
 
 /**
  * A connection of one's own, for commands that block.

@@ -7,6 +7,7 @@
  */
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
+import { luaAttempt } from "./attempt.js"
 import { luaDependents } from "./dependents.js"
 import { luaRequireType } from "./enqueue.js"
 import { luaAnnounceNext } from "./schedule.js"
@@ -75,10 +76,7 @@ local CANCELED, RESULTS, UNIQUE = KEYS[8], KEYS[9], KEYS[10]
 local id, queue, mode, window, due = ARGV[1], ARGV[2], ARGV[4], ARGV[5], ARGV[6]
 local front, ttl, allowFailure, now, parents = ARGV[7] == "1", ARGV[8], ARGV[9] == "1", ARGV[10], tonumber(ARGV[11])
 local key = JOB .. id
-local function attempt(...)
-  local reply = redis.pcall(...)
-  return not (type(reply) == "table" and reply.err) and reply
-end
+${luaAttempt}
 local function holdsListOrNothing() return true end
 ${luaRequireType}${luaAnnounceNext}${luaDependents}
 local wrong = requireType(KEYS[1], "set") or requireType(QUEUE .. queue, "list") or

@@ -9,6 +9,7 @@
  */
 import type * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
+import { luaIsRefusal } from "./attempt.js"
 
 /** One run of one job by one worker. */
 export interface Execution {
@@ -49,10 +50,12 @@ local SCHEDULED, DEFERRED, SCHEDULER_CHANNEL = KEYS[10], KEYS[11], KEYS[12]
 -- What could not be written, because a key holds something foreign: the first error. A script can't be rolled back, so
 -- one such key must not leave everything else half done.
 local PROBLEM = ""
-
+${luaIsRefusal}
+-- Where the server refuses to write nothing is written yet: the script ends with the error, and nothing counts as taken away.
 local function attempt(...)
   local reply = redis.pcall(...)
   if type(reply) == "table" and reply.err then
+    if isRefusal(reply.err) then return redis.call(...) end
     if PROBLEM == "" then PROBLEM = select(2, ...) .. ": " .. reply.err end
     return false
   end

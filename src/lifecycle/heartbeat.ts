@@ -110,12 +110,12 @@ for i = at, #ARGV, 4 do
     redis.call("ZADD", started, "XX", aliveUntil, id .. ":" .. execution)
     redis.call("HSET", job, "last_heartbeat", nowDate)
     local hash, all = EXECUTION .. id .. ":" .. execution, EXECUTIONS .. id
-    redis.call("HSET", hash, "id", execution, "job_id", id, "worker_name", worker, "created_at", startedAt, "last_heartbeat", now)
-    redis.call("SADD", RUNNING, id .. ":" .. execution)
-    redis.call("ZADD", all, string.format("%.3f", tonumber(now) + alive + 60), execution)
+    redis.pcall("HSET", hash, "id", execution, "job_id", id, "worker_name", worker, "created_at", startedAt, "last_heartbeat", now)
+    redis.pcall("SADD", RUNNING, id .. ":" .. execution)
+    redis.pcall("ZADD", all, string.format("%.3f", tonumber(now) + alive + 60), execution)
     -- both for as long: Python's delete and cancel end on an execution that is listed and has no hash
-    redis.call("EXPIRE", hash, alive + 60)
-    redis.call("EXPIRE", all, alive + 60)
+    redis.pcall("EXPIRE", hash, alive + 60)
+    redis.pcall("EXPIRE", all, alive + 60)
     isCurrent[#isCurrent + 1] = 1
   else
     -- Python's cancel and delete leave our member and the keys of the execution behind

@@ -13,6 +13,7 @@
  */
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
+import { luaAttempt } from "./attempt.js"
 import { luaSecondsOf } from "./seconds.js"
 
 export interface TidyParams {
@@ -60,14 +61,7 @@ local JOB, QUEUE, STARTED, WORKERS_OF, WORKERS, WORKER, TIDIED, EXECUTIONS =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local me, NOW, interval, limit, prefix = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local QUEUES, queuePrefix = KEYS[9], ARGV[6]
-
--- A foreign type under one of the names is a problem of that name alone.
-local function attempt(...)
-  local reply = redis.pcall(...)
-  if type(reply) == "table" and reply.err then return false end
-  return reply
-end
-
+${luaAttempt}
 -- Takes the workers out of a set whose hash is gone; returns how many.
 local function forgetDead(set)
   local listed = attempt("SMEMBERS", set)

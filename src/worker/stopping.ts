@@ -15,6 +15,7 @@ import type { Pump } from "./pump.js"
 import { unregister as unregisterScript } from "./registration.js"
 import type { Settings } from "./settings.js"
 import { firstBackOff, type State } from "./state.js"
+import { unblockWhile } from "./waiting.js"
 
 /** Interrupted handlers get this long to clean up before their jobs are put back. */
 const cleanUpMillis = 1000
@@ -45,6 +46,8 @@ export const make = (
       state.changedSignal.notify()
     }
     state.updateWaiting()
+    // What is pushed from now on must not be moved into the list of one that is about to leave.
+    yield* unblockWhile(state, () => true)
     while (state.reserved > 0) yield* Effect.sleep(10)
     executions.giveBack()
     state.pumpSignal.notify()
@@ -86,7 +89,7 @@ export const make = (
       queues,
       now: Date.seconds(now),
       nowDate: Date.encode(now),
-      mayStillCome: now - state.lostWaitAt <= blockSeconds * 1000,
+      mayStillCome: state.blocked.size > 0 || now - state.lostWaitAt <= blockSeconds * 1000,
       totals: state.totals()
     })
   })

@@ -22,6 +22,17 @@ export interface Waiting {
   readonly unblock: Effect.Effect<never>
 }
 
+/** Ends the waits for as long as there are some and it `applies`. */
+export const unblockWhile = ({ blocked }: State, applies: () => boolean): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    // The command that blocks may still be on its way to the server, so once is not always enough.
+    for (let wait = 10; blocked.size > 0 && applies(); wait = Math.min(1000, wait * 2)) {
+      yield* Effect.forEach(blocked.values(), (connection) => Effect.ignore(connection.unblock), { discard: true })
+      yield* Effect.yieldNow()
+      if (blocked.size > 0 && applies()) yield* Effect.sleep(wait)
+    }
+  })
+
 export const make = (settings: Settings, state: State, redis: Redis.RedisService): Waiting => {
   const { blocked } = state
 
@@ -57,6 +68,8 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
           yield* Effect.sleep(pausedMillis)
           continue
         }
+        // The latch may have been closed since it let this one through.
+        if (state.stopping) return yield* Effect.never
         blocked.set(queue, connection)
         const moved = yield* Effect.either(Effect.ensuring(move, Effect.sync(() => blocked.delete(queue))))
         // Something may have been moved without our knowing: by a command whose reply was lost, or whose connection
@@ -82,15 +95,9 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
       }
     }))
 
-  const unblock = Effect.forever(Effect.gen(function*() {
-    yield* state.fullSignal.wait
-    // The command that blocks may still be on its way to the server, so once is not always enough.
-    for (let wait = 10; blocked.size > 0 && state.free() <= 0; wait = Math.min(1000, wait * 2)) {
-      yield* Effect.forEach(blocked.values(), (connection) => Effect.ignore(connection.unblock), { discard: true })
-      yield* Effect.yieldNow()
-      if (blocked.size > 0 && state.free() <= 0) yield* Effect.sleep(wait)
-    }
-  }))
+  const unblock = Effect.forever(
+    Effect.zipRight(state.fullSignal.wait, unblockWhile(state, () => state.free() <= 0))
+  )
 
   return { waitFor, unblock }
 }

@@ -357,6 +357,30 @@ describe("odd fields and keys", () => {
       })
     ))
 
+  for (const key of [keys.executions("a"), keys.workerExecutions("first")]) {
+    it.effect(`a text under ${key} costs no job its heartbeat: none is run by another worker`, () =>
+      travelling((world) =>
+        Effect.gen(function*() {
+          yield* world.worker("first")
+          yield* world.redis.send("SET", key, "foreign")
+          yield* enqueueNamed(world, ["a", "b", "c"], 60_000)
+          yield* world.adjust("1 second")
+          yield* world.worker("second")
+          yield* world.adjust("3 minutes")
+          assert.deepStrictEqual(world.ran.map(({ host, name }) => [name, host]), [
+            ["a", "first"],
+            ["b", "first"],
+            ["c", "first"]
+          ])
+          assert.deepStrictEqual(yield* Effect.forEach(["a", "b", "c"], world.status), [
+            "finished",
+            "finished",
+            "finished"
+          ])
+        })
+      ))
+  }
+
   it.effect("nor does a worker spin, which serves its other queues meanwhile", () =>
     travelling((world) =>
       Effect.gen(function*() {

@@ -255,6 +255,30 @@ describe("a worker that is told to stop", () => {
       })
     ))
 
+  for (const millis of [0, 1, 2, 3, 2000]) {
+    it.effect(`by a command, while it waits for jobs, leaves what is pushed ${millis} ms later to others`, () =>
+      travelling((world) =>
+        Effect.gen(function*() {
+          const told = yield* world.worker("told", {
+            around: (name, call) =>
+              name === "unregister-worker" ? Effect.delay(Effect.zipLeft(call, Effect.sleep(2)), 2) : call
+          })
+          yield* world.adjust("2 seconds")
+          // nobody closes its scope, as where it is one of many Layers
+          yield* world.redis.send("PUBLISH", keys.workerChannel("told"), `{"command": "shutdown"}`)
+          yield* world.adjust(millis)
+          yield* enqueueNamed(world, ["a"])
+          yield* world.adjust("2 seconds")
+          assert.deepStrictEqual(yield* told.service.finished, { name: "told", successful: 0, failed: 0, released: 0 })
+          assert.deepStrictEqual(yield* world.queue.jobIds("q"), ["a"])
+          assert.deepStrictEqual(yield* leftovers(world), [])
+          yield* world.worker("other")
+          yield* world.adjust("1 second")
+          assert.deepStrictEqual(world.ran.map(({ host, name }) => [name, host]), [["a", "other"]])
+        })
+      ))
+  }
+
   it.effect("with a scheduler beside it hands the lead over first", () =>
     travelling((world) =>
       Effect.gen(function*() {

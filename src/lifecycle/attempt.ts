@@ -1,0 +1,27 @@
+/**
+ * Commands that may meet a key of a foreign type.
+ *
+ * @internal
+ */
+
+/** What a server that takes no writes for now says. It says so of the first write of a script only. */
+const refusals = ["READONLY", "MISCONF", "NOREPLICAS", "OOM"]
+
+export const luaIsRefusal = `
+-- Whether the server takes no writes for now, which says nothing of the key.
+local function isRefusal(message)
+  local code = string.match(message, "^%-?(%u+)")
+  return ${refusals.map((code) => `code == "${code}"`).join(" or ")}
+end
+`
+
+export const luaAttempt = `${luaIsRefusal}
+-- The reply, or false where the key holds something foreign. Where the server refuses to write nothing is written yet: the
+-- script ends with the error, and whoever called it tries again.
+local function attempt(...)
+  local reply = redis.pcall(...)
+  if type(reply) ~= "table" or not reply.err then return reply end
+  if isRefusal(reply.err) then return redis.call(...) end
+  return false
+end
+`
