@@ -159,6 +159,8 @@ const waitMillis = (wait: Duration.DurationInput | undefined): Effect.Effect<num
 }
 
 const defaultTtl = Duration.seconds(30)
+/** What timers of Node can wait for is longer, but not long: a longer one ends at once or never. */
+const longestSleep = Duration.toMillis("1 day")
 
 /**
  * @since 0.1.0
@@ -173,7 +175,7 @@ export const make: Effect.Effect<LockService, never, Redis.Redis> = Effect.gen(f
   /** Waits until the lock may be free: it was released, its lease lapses, or the time is over. */
   const awaitFree = (released: Queue.Dequeue<Redis.Message>, lapsesIn: number | undefined, left: number) =>
     Queue.take(released).pipe(
-      Effect.timeoutOption(Math.min(left, lapsesIn === undefined ? left : lapsesIn + 1)),
+      Effect.timeoutOption(Math.min(left, lapsesIn === undefined ? left : lapsesIn + 1, longestSleep)),
       Effect.asVoid
     )
 
@@ -221,7 +223,7 @@ export const make: Effect.Effect<LockService, never, Redis.Redis> = Effect.gen(f
     const renewing = Effect.gen(function*() {
       let confirmed = askedAt
       while (true) {
-        yield* Effect.sleep(ttl / 3)
+        yield* Effect.sleep(Math.min(ttl / 3, longestSleep))
         const sent = yield* Clock.currentTimeMillis
         // A renewal that hangs must not hide that the lease has lapsed meanwhile.
         const held = yield* Effect.timeoutOption(Effect.option(renew), Math.max(0, confirmed + ttl - sent))

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -158,7 +159,11 @@ export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.g
           entries.length < pageSize ? Option.none() : Option.some(offset + pageSize)
         ])
     ),
-    remove: (id) => remove({ registry: key, id, statuses, byExecution })
+    remove: (id) =>
+      Effect.flatMap(
+        Clock.currentTimeMillis,
+        (now) => remove({ registry: key, id, statuses, byExecution, nowDate: Date.encode(now) })
+      )
   })
 
   const scheduled = (queue: string): ScheduledRegistry => ({

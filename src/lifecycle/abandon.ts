@@ -84,6 +84,9 @@ type AbandonedRow = readonly [
   uncalled: number
 ]
 
+/** In the lists of how many dead workers one call looks. An empty one, as nearly all are, costs one command. */
+const mostDead = 1000
+
 export const abandon = Redis.script(
   (params: AbandonParams) => [
     ...executionKeys,
@@ -302,7 +305,7 @@ for i = 9, #ARGV do
     end
     expire(FINISHED .. queue)
     expire(FAILED .. queue)
-    local dead = redis.call("ZRANGEBYSCORE", HANDOVERS .. queue, "-inf", "(" .. NOW_TEXT, "WITHSCORES", "LIMIT", 0, limit)
+    local dead = redis.call("ZRANGEBYSCORE", HANDOVERS .. queue, "-inf", "(" .. NOW_TEXT, "WITHSCORES", "LIMIT", 0, ${mostDead})
     for j = 1, #dead, 2 do
       local list = HANDOVER .. queue .. ":" .. dead[j]
       giveBack(redis.call, list, QUEUE .. queue, JOB)

@@ -128,7 +128,11 @@ end
 local free, replaced = isFree()
 if free == nil then return { 4, 0 } end
 if not free then return { 0, 0 } end
-if window ~= "" then redis.call("SET", UNIQUE, "1", "EX", window) end
+if window == "-1" then
+  redis.call("SET", UNIQUE, "1")
+elseif window ~= "" then
+  redis.call("SET", UNIQUE, "1", "EX", window)
+end
 redis.call("SADD", KEYS[1], ARGV[3])
 redis.call("HSET", key, unpack(ARGV, 12 + parents))
 

@@ -5,13 +5,11 @@
  */
 
 /** What a server that takes no writes for now says. It says so of the first write of a script only. */
-const refusals = ["READONLY", "MISCONF", "NOREPLICAS", "OOM"]
-
 export const luaIsRefusal = `
 -- Whether the server takes no writes for now, which says nothing of the key.
 local function isRefusal(message)
   local code = string.match(message, "^%-?(%u+)")
-  return ${refusals.map((code) => `code == "${code}"`).join(" or ")}
+  return code == "READONLY" or code == "MISCONF" or code == "NOREPLICAS" or code == "OOM"
 end
 `
 

@@ -94,6 +94,9 @@ local drops = 1000
 -- Whether the next one is not to be fetched ahead.
 local held = false
 
+-- Jobs that have expired in their queue, or that somebody has deleted without taking their ids out.
+local gone = {}
+
 -- Starts jobs of one list until there are as many as wanted. False when the list has no more to give.
 local function claimFrom(list, queue)
   local started, first = STARTED .. queue, claimed
@@ -108,6 +111,7 @@ local function claimFrom(list, queue)
       local job = redis.pcall("HMGET", key, "status", ${luaClaimedFields}, "ended_at", "ttl")
       if job.err or not isQueued(job[1], job[2]) or seen[id] then
         drops = drops - 1
+        if not job.err and not job[1] and not job[2] then gone[#gone + 1] = id end
       else
         local ahead = claimed + count >= SLOTS
         if ahead and (job[6] or job[7]) then
@@ -151,7 +155,23 @@ end
 
 local suspended, paused = 0, {}
 
--- Returns whether a queue may hold more. While the fleet or a queue is suspended nothing of it is claimed.
+-- Returns whether a queue that is not paused may hold more.
+local function claimFromAll(queues, handedOver, isPaused)
+  if handedOver then
+    for i = 1, #queues do
+      local list = HANDOVER .. queues[i] .. ":" .. WORKER
+      if not isPaused[queues[i]] then claimFrom(list, queues[i]) end
+      giveBack(attempt, list, QUEUE .. queues[i], JOB)
+    end
+  end
+  for i = 1, #queues do
+    if held or claimed >= WANT then return true end
+    if not isPaused[queues[i]] and claimFrom(QUEUE .. queues[i], queues[i]) then return true end
+  end
+  return false
+end
+
+-- Returns whether there may be more. While the fleet or a queue is suspended nothing of it is claimed.
 local function claim(queues, handedOver)
   local isPaused = {}
   if redis.call("EXISTS", SUSPENDED, PAUSED) > 0 then
@@ -165,17 +185,12 @@ local function claim(queues, handedOver)
       end
     end
   end
-  if handedOver then
-    for i = 1, #queues do
-      local list = HANDOVER .. queues[i] .. ":" .. WORKER
-      if not isPaused[queues[i]] then claimFrom(list, queues[i]) end
-      giveBack(attempt, list, QUEUE .. queues[i], JOB)
-    end
+  local isMore = claimFromAll(queues, handedOver, isPaused)
+  -- A job that is gone counts as met. Only now, since this may push to the lists that were gone through.
+  for i = 1, #gone do
+    releaseDependents(gone[i], false)
+    redis.call("DEL", dependentsOf(gone[i]))
   end
-  for i = 1, #queues do
-    if held or claimed >= WANT then return true end
-    if not isPaused[queues[i]] and claimFrom(QUEUE .. queues[i], queues[i]) then return true end
-  end
-  return false
+  return isMore or #gone > 0
 end
 `

@@ -459,7 +459,7 @@ const makeFrame = (
       common: { queue, atFront, ttl: lifetime, fields: withoutOwn(fields) },
       parents,
       asksMore: parents.length > 0 || options.unique !== undefined || window !== undefined,
-      window: window === -1 ? undefined : window
+      window
     }
   })
 

@@ -110,9 +110,8 @@ export const make = (
             state.dropped += row.dropped
             yield* shared.log(Effect.logWarning(`dropped ${row.dropped} entries of queue ${row.queue} without a job`))
           }
-          const taken = row.ids.length + row.dropped
-          // Only what stays at the head is in the way of a full look: pass over it next time.
-          state.skip = row.more ? (taken > 0 ? 0 : state.skip + row.heldBack) : 0
+          // What was looked at and stays has just these ranks: the next call passes over it.
+          state.skip += row.heldBack
           more = more || row.more
           const nextDue = row.nextDue === undefined ? undefined : notBefore(row.nextDue)
           if (nextDue !== state.nextDue) {
@@ -129,6 +128,7 @@ export const make = (
   /** Promotes all that is due, in slices, each of which renews the leases as well. */
   return Effect.gen(function*() {
     let more = true
+    for (const state of shared.leading()) state.skip = 0
     for (let round = 0; more; round++) {
       more = false
       const leaders = shared.leading()

@@ -26,12 +26,32 @@ export const watching = (
   shared: State,
   election: Effect.Effect<void>
 ): Effect.Effect<never> =>
-  Effect.forever(Effect.gen(function*() {
-    const lapse = Math.min(...shared.following().map((state) => state.lapsesAt ?? Infinity))
-    if (lapse === Infinity) return yield* shared.followingChanged.wait
-    const now = yield* Clock.currentTimeMillis
-    // A key lives through the millisecond in which it lapses. While Redis is away each try waits for a tick.
-    const wait = shared.connected ? lapse + 1 - now : Math.max(lapse + 1 - now, Math.min(tickMillis, longestBackOff))
-    yield* Effect.raceFirst(Effect.sleep(Math.min(Math.max(wait, 0), longestSleep)), shared.followingChanged.wait)
-    if ((yield* Clock.currentTimeMillis) > lapse) yield* election
-  }))
+  Effect.suspend(() => {
+    // How long the next lease that lapses is still to be waited for, whatever is done to the clock meanwhile.
+    let next = Infinity
+    let left = Infinity
+    return Effect.forever(Effect.gen(function*() {
+      const lapse = Math.min(...shared.following().map((state) => state.lapsesAt ?? Infinity))
+      if (lapse === Infinity) return yield* shared.followingChanged.wait
+      const now = yield* Clock.currentTimeMillis
+      if (lapse !== next) {
+        next = lapse
+        left = lapse + 1 - now
+      }
+      // A key lives through the millisecond in which it lapses. While Redis is away each try waits for a tick.
+      const until = Math.min(lapse + 1 - now, left)
+      const wait = Math.min(
+        Math.max(until, shared.connected ? 0 : Math.min(tickMillis, longestBackOff)),
+        longestSleep
+      )
+      const passed = yield* Effect.raceFirst(
+        Effect.as(Effect.sleep(wait), wait),
+        Effect.as(shared.followingChanged.wait, 0)
+      )
+      left -= passed
+      if ((yield* Clock.currentTimeMillis) > lapse || left <= 0) {
+        next = Infinity
+        yield* election
+      }
+    }))
+  })

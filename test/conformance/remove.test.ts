@@ -6,13 +6,22 @@ import * as Golden from "../support/golden.js"
 import { assertRefusedUnchanged, assertUnchanged, members, putJob, status, suite } from "./support.js"
 import { completed, execution, putExecution, putStarted, turn } from "./turn.js"
 
+const nowDate = "2026-01-01T00:00:00.000000Z"
+
 const finished = (id: string) => ({
   registry: keys.finished("default"),
   id,
   statuses: ["finished"],
-  byExecution: false
+  byExecution: false,
+  nowDate
 })
-const started = (id: string) => ({ registry: keys.started("default"), id, statuses: ["started"], byExecution: true })
+const started = (id: string) => ({
+  registry: keys.started("default"),
+  id,
+  statuses: ["started"],
+  byExecution: true,
+  nowDate
+})
 
 suite("delete: any resting state -> (gone)", (it) => {
   it("takes the entry out and deletes the job with all that belongs to it", ({ redis }) =>

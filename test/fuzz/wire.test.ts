@@ -151,7 +151,7 @@ describe(`readers of what stands in Redis (FUZZ_SEED=${seed})`, () => {
         async ([id, flat]) => {
           if (assertTold(() => read(id, flat), () => `${shown(id)} ${shown(flat)}`) !== undefined) readable++
         }
-      ).then(() => assert.isAbove(readable, 50))
+      ).then(() => assert.isAbove(readable, 10))
     })
   }
 

@@ -141,8 +141,8 @@ export const mutations = [
     name: "lock-renewal",
     what: "a lock is not renewed while it is held",
     file: "src/Lock.ts",
-    find: "Effect.sleep(ttl / 3)",
-    replace: "Effect.sleep(ttl * 3)",
+    find: "Math.min(ttl / 3, longestSleep)",
+    replace: "Math.min(ttl * 3, longestSleep)",
     tests: conformance("lock")
   },
   {
@@ -167,8 +167,8 @@ export const mutations = [
     name: "election-lapse",
     what: "nobody takes over when the leader has crashed",
     file: "src/scheduler/waiting.ts",
-    find: "if ((yield* Clock.currentTimeMillis) > lapse) yield* election",
-    replace: "if ((yield* Clock.currentTimeMillis) > lapse) yield* Effect.never",
+    find: "        next = Infinity\n        yield* election",
+    replace: "        next = Infinity\n        yield* Effect.never",
     tests: travel("election")
   },
   {

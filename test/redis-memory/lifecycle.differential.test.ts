@@ -213,7 +213,8 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
     registry: one(keys.finished("default"), keys.failed("default"), keys.scheduled("high"), keys.started("default")),
     id,
     statuses: one(["finished"], ["failed"], ["scheduled"], ["started"]),
-    byExecution: FastCheck.boolean()
+    byExecution: FastCheck.boolean(),
+    nowDate: FastCheck.constant("2026-01-01T00:00:00.000000Z")
   }).map((params) => call(remove, params)),
   FastCheck.tuple(execution, worker, one("", "{}", "{\"n\":1}"), one("{}", "{\"n\":1}")).map(
     ([of, name, before, after]) => call(setMeta, { ...of, worker: name }, before, after)
