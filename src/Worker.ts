@@ -12,7 +12,8 @@
  *
  * **Running.** Each job runs in a fiber of its own, interrupted at its timeout. How it ended is written as RQ writes it:
  * the result through the Schema of the definition, a failure with the text of its cause. A payload that can't be read,
- * an unknown job and a defect are the failure of that job and of nothing else.
+ * an unknown job and a defect are the failure of that job and of nothing else. Each failure is a line in the log, a
+ * warning with the annotations `worker`, `queue` and `jobId`; all else that happens is told by `events`.
  *
  * **Dying.** One heartbeat keeps all that runs. Jobs of a worker that sent none for 20 seconds are run again by another
  * worker, at the front of their queue; a job that takes its worker with it a fourth time fails instead. Jobs run at

@@ -36,6 +36,7 @@ import * as RedisLive from "../RedisLive.js"
 import * as Registry from "../Registry.js"
 import { logPromotions } from "../scheduler/logPromotions.js"
 import * as Worker from "../Worker.js"
+import * as LogFailures from "../worker/logFailures.js"
 
 /** What can't be done, in words for people. */
 export class HostError extends Data.TaggedError("HostError")<{
@@ -221,7 +222,7 @@ const logEvents = (worker: Worker.WorkerService): Effect.Effect<void> => {
   const startedAt = new Map<string, number>()
   return Stream.runForEach(worker.events, (event) => {
     const at = DateTime.toEpochMillis(event.at)
-    const log = <A>(effect: Effect.Effect<A>) => Effect.annotateLogs(effect, { queue: event.queue })
+    const log = <A>(effect: Effect.Effect<A>) => Effect.annotateLogs(effect, { queue: event.queue, jobId: event.jobId })
     if (event._tag === "Retried") {
       const due = DateTime.toEpochMillis(event.dueAt)
       return log(Effect.logInfo(
@@ -249,7 +250,7 @@ const logEvents = (worker: Worker.WorkerService): Effect.Effect<void> => {
       case "Completed":
         return log(Effect.logInfo(`job ${event.jobId} completed in ${took} ms`))
       case "Failed":
-        return log(Effect.logWarning(`job ${event.jobId} failed after ${took} ms: ${event.message.split("\n")[0]}`))
+        return LogFailures.failure(event.jobId, event.queue, took, event.message)
       case "Stopped":
         return log(Effect.logInfo(`job ${event.jobId} was stopped after ${took} ms`))
       case "Released":
@@ -265,7 +266,10 @@ const worker = (request: WorkerRequest): Effect.Effect<void, HostError> =>
   Effect.gen(function*() {
     const ids = yield* Ids.Ids
     const name = request.name ?? (yield* ids.name)
-    yield* Effect.annotateLogs(serve(request, name), { worker: name })
+    yield* serve(request, name).pipe(
+      Effect.annotateLogs({ worker: name }),
+      Effect.locally(LogFailures.logsFailures, false)
+    )
   }).pipe(Effect.provide(logging(request.logLevel, request.log)))
 
 const serve = (request: WorkerRequest, name: string): Effect.Effect<void, HostError> =>

@@ -23,6 +23,7 @@ import type { WorkerEvent } from "../Worker.js"
 import type { Ahead } from "./ahead.js"
 import { CurrentRun, makeRuns } from "./currentJob.js"
 import * as Deadlines from "./deadlines.js"
+import * as LogFailures from "./logFailures.js"
 import * as RunJob from "./runJob.js"
 import type { Settings } from "./settings.js"
 import type { Running, State } from "./state.js"
@@ -82,6 +83,7 @@ export const make = Effect.fnUntraced(function*(
   const { burst, concurrency, name, queues } = settings
   const { running } = state
   const runtime = yield* Effect.runtime()
+  const logs = yield* FiberRef.get(LogFailures.logsFailures)
   const runJob = RunJob.make(group, yield* Effect.context<never>())
   const runs = makeRuns(redis, settings, (self) => interrupt(self, "stop"))
   const seconds = secondsOf()
@@ -158,6 +160,9 @@ export const make = Effect.fnUntraced(function*(
         state.failed++
         state.ended.push({ _tag: "Failed", queue, id, execution, startedAt, exception, error, retry })
         tell(self.job, now, { _tag: "Failed", message })
+        if (logs) {
+          Runtime.runFork(runtime)(state.log(LogFailures.failure(id, queue, now - self.startedAt, message)))
+        }
       }
     }
     // What has ended may have brought work for a worker that leaves when there is none.

@@ -21,6 +21,9 @@ describe("worker", () => {
       assert.containsAllKeys(entry, ["time", "level", "message", "worker"])
       assert.strictEqual(entry.worker, "burst")
     }
+    const said = lines(done.stderr).map((line) => JSON.parse(line)).filter(({ jobId }) => jobId === broken.id)
+    assert.deepStrictEqual(said.map(({ level, queue }) => [level, queue]), [["INFO", "mail"], ["WARN", "mail"]])
+    assert.match(said[1].message, /failed after \d+ ms: Error: it broke$/)
     const show = (id: string) => cli.json(["job", "show", id])
     assert.deepInclude(await show(greet.id), { status: "finished", worker: "burst" })
     assert.strictEqual((await show(greet.id)).outcome.returnValue, "Hello, Ada")

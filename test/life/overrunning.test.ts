@@ -67,7 +67,9 @@ describe("a handler that is not interruptible", () => {
         yield* enqueueNamed(world, ["a"], 12_000, { timeout: "10 seconds" })
         yield* world.adjust("1 minute")
         assert.strictEqual(yield* world.status("a"), "failed")
-        assert.deepStrictEqual(world.texts("worker"), [])
+        assert.deepStrictEqual(world.texts("worker"), [
+          "job a failed after 12000 ms: JobTimeoutException: Task exceeded maximum timeout value (10 seconds)"
+        ])
       })
     ))
 

@@ -394,6 +394,34 @@ describe("what a handler logs", () => {
     ))
 })
 
+describe("what a worker logs of a job", () => {
+  it.effect("is its failure, in one line, with what doesn't fit", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        yield* world.worker("worker", {
+          handler: ({ name }) => name === "bad" ? Effect.fail(new TaskFailed({ code: 1 })) : Effect.succeed(name)
+        })
+        yield* enqueueNamed(world, ["good"], { jobId: "good" })
+        yield* enqueueNamed(world, ["bad"], { jobId: "bad" })
+        yield* world.redis.send("SADD", keys.paused, "q")
+        yield* enqueueNamed(world, ["odd"], { jobId: "odd" })
+        yield* world.redis.send("HSET", keys.job("odd"), "data", `["test.task", null, [], {}]`)
+        yield* world.redis.send("SREM", keys.paused, "q")
+        yield* world.adjust("5 seconds")
+        const lines = world.logs.filter(({ text }) => text.startsWith("job "))
+        assert.deepStrictEqual(
+          lines.map(({ annotations, level }) => [level, annotations]),
+          ["bad", "odd"].map((jobId) => ["WARN", { worker: "worker", queue: "q", jobId }])
+        )
+        assert.match(lines[0]!.text, /^job bad failed after \d+ ms: .*TaskFailed/)
+        assert.match(
+          lines[1]!.text,
+          /^job odd failed after \d+ ms: the payload of test\.task doesn't fit its Schema: name: is missing$/
+        )
+      })
+    ))
+})
+
 describe("several idle workers", () => {
   it.effect("one of them wakes for one push", () =>
     travelling((world) =>
