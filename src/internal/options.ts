@@ -35,7 +35,7 @@ export const object = <A extends object>(options: A): Effect.Effect<A, InvalidOp
 export const names = (options: object, known: ReadonlySet<string>): Effect.Effect<void, InvalidOptions> => {
   const name = unknownName(options, known)
   return name === undefined
-    ? Effect.void
+    ? Effect.asVoid(object(options))
     : Effect.fail(new InvalidOptions({ field: name, message: noSuchOption(name, known) }))
 }
 

@@ -2,7 +2,7 @@
  * Who leads a queue: one at a time, another one in time, and nobody who was thought gone.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Redis, RedisMemory } from "effect-rq"
+import { Redis, RedisMemory, Scheduler } from "effect-rq"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -359,6 +359,17 @@ describe("a leader", () => {
         assert.deepStrictEqual(yield* problem, Option.none())
         assert.strictEqual(world.texts().at(-1), "queue broken can be promoted again")
       })
+    ))
+})
+
+describe("a scheduler without options", () => {
+  it.effect("is refused with an error that says so", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        // as JavaScript may call it
+        const error = yield* Effect.flip(Effect.scoped(Scheduler.make(undefined as never)))
+        assert.deepInclude(error, { _tag: "InvalidOptions", field: "options" })
+      }).pipe(Effect.provideService(Redis.Redis, world.redis))
     ))
 })
 
