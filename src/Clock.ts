@@ -22,6 +22,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { longestSleep } from "./internal/duration.js"
 import * as Check from "./internal/options.js"
 import * as Redis from "./Redis.js"
 
@@ -70,9 +71,6 @@ const monotonic = (clock: EffectClock.Clock): number => Number(clock.unsafeCurre
 /** How much of its speed the clock keeps while it waits for the server to catch up. */
 const slowSpeed = 0.5
 
-/** Node's timers can't wait longer than 24.8 days. */
-const longestPause = 86_400_000
-
 /**
  * Makes a clock that follows the server's until the scope is closed. It has measured once when it is there.
  *
@@ -86,7 +84,7 @@ export const make = (
 ): Effect.Effect<EffectClock.Clock, Check.InvalidOptions | Redis.RedisError, Redis.Redis | Scope.Scope> =>
   Effect.gen(function*() {
     const { every, samples } = yield* Check.object(options)
-    const everyMillis = Math.min(yield* Check.millis("every", every, "1 minute", 1), longestPause)
+    const everyMillis = Math.min(yield* Check.millis("every", every, "1 minute", 1), longestSleep)
     const times = yield* Check.count("samples", samples, 5, { least: 1, most: 1000 })
     const redis = yield* Redis.Redis
     const base = yield* Effect.clock

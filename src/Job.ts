@@ -246,6 +246,14 @@ export const make = <
   Success,
   Failure
 > => {
+  if (typeof options !== "object" || options === null) {
+    // as JavaScript may call it
+    throw new InvalidJobError({
+      job: typeof name === "string" ? name : show(name),
+      field: "options",
+      message: `options: expected an object, got ${show(options)}`
+    })
+  }
   const self = Object.create(Proto)
   self.name = name
   self.payloadSchema = options.payload === undefined

@@ -21,7 +21,7 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Ids from "./Ids.js"
-import { decode as decodeDuration } from "./internal/duration.js"
+import { decode as decodeDuration, longestSleep } from "./internal/duration.js"
 import * as Check from "./internal/options.js"
 import * as lease from "./lifecycle/lease.js"
 import * as Redis from "./Redis.js"
@@ -159,8 +159,6 @@ const waitMillis = (wait: Duration.DurationInput | undefined): Effect.Effect<num
 }
 
 const defaultTtl = Duration.seconds(30)
-/** What timers of Node can wait for is longer, but not long: a longer one ends at once or never. */
-const longestSleep = Duration.toMillis("1 day")
 
 /**
  * @since 0.1.0

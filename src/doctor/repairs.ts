@@ -5,6 +5,7 @@
  * @internal
  */
 import { luaAttempt } from "../internal/permission.js"
+import { luaHoldsListOrNothing } from "../lifecycle/attempt.js"
 import { luaIsQueued } from "../lifecycle/handover.js"
 import { graceSeconds } from "../lifecycle/promote.js"
 import { luaSecondsOf } from "../lifecycle/seconds.js"
@@ -41,12 +42,7 @@ local FINISHED, FAILED, CANCELED, WORKER, HANDOVERS, HANDOVER = KEYS[6], KEYS[7]
 local REGISTRY = { scheduled = SCHEDULED, deferred = DEFERRED, finished = FINISHED, failed = FAILED, stopped = FAILED,
   canceled = CANCELED }
 ${luaSecondsOf}
-${luaAttempt}
-local function holdsListOrNothing(key)
-  local found = redis.call("TYPE", key)["ok"]
-  return found == "list" or found == "none"
-end
-
+${luaAttempt}${luaHoldsListOrNothing}
 -- nil when the list is too long to be looked through
 local function isIn(list, id)
   if (attempt("LLEN", list) or 0) > ${longest} then return nil end

@@ -1,10 +1,13 @@
 /**
- * Reads what a user gives as a duration.
+ * Durations: what a user gives, and how long timers can wait.
  *
  * @internal
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+
+/** Node's timers can't wait longer than 24.8 days: what is longer is waited for in parts, in milliseconds. */
+export const longestSleep = Duration.toMillis("1 day")
 
 /** None for what is no duration, and for what is less than zero or NaN, of which `Duration` silently makes zero. */
 export const decode = (input: unknown): Option.Option<Duration.Duration> =>

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Date from "../wire/date.js"
 import type { JobView, Place, PlaceKind } from "./state.js"
 import { type Severity, type Violation, violation } from "./violation.js"
 
@@ -275,13 +276,10 @@ const checkLife = (job: JobView, now: number, lapsedMillis: number): ReadonlyArr
 
 const seconds = (millis: number): string => `${Math.round(millis / 1000)} s`
 
-/** The latest instant that JavaScript has, in milliseconds. */
-const latestInstant = 8_640_000_000_000_000
-
 const checkPromotion = (job: JobView, queue: string): ReadonlyArray<Violation> => {
   const { dueAt, enqueuedAt, status } = job
   if (dueAt === undefined || enqueuedAt === undefined || status === "scheduled" || status === "canceled") return []
-  if (!(Math.abs(dueAt) <= latestInstant)) return [] // no time at all, as workers see it
+  if (!(Math.abs(dueAt) <= Date.latest)) return [] // no time at all, as workers see it
   // times are kept to the millisecond, due times may be finer
   const early = dueAt - enqueuedAt
   if (!(early > 1)) return []

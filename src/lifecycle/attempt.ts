@@ -13,6 +13,13 @@ local function isRefusal(message)
 end
 `
 
+export const luaHoldsListOrNothing = `
+local function holdsListOrNothing(key)
+  local found = redis.call("TYPE", key)["ok"]
+  return found == "list" or found == "none"
+end
+`
+
 export const luaAttempt = `${luaIsRefusal}
 -- The reply, or false where the key holds something foreign. Where the server refuses to write nothing is written yet: the
 -- script ends with the error, and whoever called it tries again.

@@ -17,6 +17,7 @@
  * @internal
  */
 import * as Bytes from "../wire/bytes.js"
+import * as Date from "../wire/date.js"
 import { luaGiveBack, luaIsQueued } from "./handover.js"
 
 /** What is read of a started job, in this order; of each queue first its name, then so many items for each job. */
@@ -45,9 +46,6 @@ const text = (bytes: ClaimedItem): string | undefined =>
 
 const number = (bytes: ClaimedItem): number => bytes === null || bytes.length === 0 ? NaN : Number(Bytes.text(bytes))
 
-/** The latest instant that JavaScript has, in seconds since 1970. */
-const latestInstant = 8_640_000_000_000
-
 const noBytes = new Uint8Array()
 
 export const readClaimed = (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>): Array<Claimed> => {
@@ -65,7 +63,7 @@ export const readClaimed = (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>): 
         data: group[at + 2] ?? noBytes,
         timeout: Number.isFinite(timeout) ? timeout : undefined,
         enqueuedAt: text(group[at + 4]!),
-        dueAt: Math.abs(dueAt) <= latestInstant ? dueAt : undefined,
+        dueAt: Math.abs(dueAt) * 1000 <= Date.latest ? dueAt : undefined,
         attempt: 1 + (number(group[at + 6]!) || 0) + abandoned,
         isSuspect: abandoned > 0
       })

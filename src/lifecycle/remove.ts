@@ -9,7 +9,7 @@
  */
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
-import { luaAttempt } from "./attempt.js"
+import { luaAttempt, luaHoldsListOrNothing } from "./attempt.js"
 import { luaDependents } from "./dependents.js"
 import { luaRequireType } from "./enqueue.js"
 
@@ -42,12 +42,7 @@ export const remove = Redis.script(
     lua: `${luaRequireType}
 local registry, id, NOW_DATE = KEYS[1], ARGV[1], ARGV[2]
 local JOB, QUEUE, DEFERRED = KEYS[2], KEYS[6], KEYS[7]
-${luaAttempt}
-local function holdsListOrNothing(key)
-  local found = redis.call("TYPE", key)["ok"]
-  return found == "list" or found == "none"
-end
-${luaDependents}
+${luaAttempt}${luaHoldsListOrNothing}${luaDependents}
 local wrong = requireType(registry, "zset")
 if wrong then return wrong end
 local removed = 0

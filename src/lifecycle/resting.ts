@@ -5,7 +5,7 @@
  */
 import type * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
-import { luaAttempt } from "./attempt.js"
+import { luaAttempt, luaHoldsListOrNothing } from "./attempt.js"
 
 export const restingKeys: ReadonlyArray<Redis.Arg> = [
   keys.family.job,
@@ -28,12 +28,7 @@ local JOB, QUEUE, SCHEDULED, DEFERRED, FINISHED, FAILED = KEYS[1], KEYS[2], KEYS
 local CANCELED, RESULTS, HANDOVERS, HANDOVER = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local REGISTRY = { scheduled = SCHEDULED, deferred = DEFERRED, finished = FINISHED, failed = FAILED, stopped = FAILED,
   canceled = CANCELED }
-${luaAttempt}
-local function holdsListOrNothing(key)
-  local found = redis.call("TYPE", key)["ok"]
-  return found == "list" or found == "none"
-end
-
+${luaAttempt}${luaHoldsListOrNothing}
 -- Takes a job out of where its status says that it is, and out of what it waits for.
 local function takeFrom(status, origin, id)
   if status == "queued" then

@@ -25,9 +25,6 @@ export const longestBackOff = 5000
 /** How subscribing is tried again; that Redis is away is told by the ticks. */
 export const untilItWorks = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced(longestBackOff))
 
-/** Node's timers can't wait longer than 24.8 days. */
-export const longestSleep = Duration.toMillis("1 day")
-
 export interface QueueState {
   readonly queue: string
   leadingSince: number | undefined
@@ -95,12 +92,9 @@ export const toStatus = (state: QueueState): QueueStatus => ({
  */
 export const notBefore = (seconds: number): number | undefined => {
   const millis = Date.millis(seconds)
-  if (!(millis <= latestInstant)) return undefined
+  if (!(millis <= Date.latest)) return undefined
   return millis / 1000 < seconds ? millis + 1 : millis
 }
-
-/** The latest instant that JavaScript has, in milliseconds since 1970. */
-const latestInstant = 8_640_000_000_000_000
 
 export const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> => {
   const chunks: Array<ReadonlyArray<A>> = []

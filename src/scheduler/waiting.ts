@@ -5,8 +5,9 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { longestSleep } from "../internal/duration.js"
 import type { Settings } from "./settings.js"
-import { longestBackOff, longestSleep, type State } from "./state.js"
+import { longestBackOff, type State } from "./state.js"
 
 /** Ticks as soon as the next job is due. */
 export const punctual = ({ tickMillis }: Settings, shared: State, tick: Effect.Effect<void>): Effect.Effect<never> =>

@@ -4,6 +4,9 @@
  * @internal
  */
 
+/** The latest instant that JavaScript has, in milliseconds since 1970. */
+export const latest = 8_640_000_000_000_000
+
 /** The last second that was written and its text: a burst of jobs has the same one. */
 let lastSecond = NaN
 let lastText = ""

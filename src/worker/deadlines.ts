@@ -5,6 +5,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { longestSleep } from "../internal/duration.js"
 import * as Signal from "../internal/signal.js"
 
 export interface Deadlines {
@@ -13,9 +14,6 @@ export interface Deadlines {
   /** Runs for ever: calls `expire` whenever the earliest deadline has passed. */
   readonly sweep: Effect.Effect<never>
 }
-
-/** Node's timers can't wait longer than 24.8 days. */
-const longestSleep = 86_400_000
 
 /**
  * `earliest` gives the earliest deadline of what runs now, `expire` ends what has passed its deadline.

@@ -28,9 +28,6 @@ import * as RunJob from "./runJob.js"
 import type { Settings } from "./settings.js"
 import type { Running, State } from "./state.js"
 
-/** The last millisecond that a date can say. */
-const latestInstant = 8_640_000_000_000_000
-
 export interface Executions {
   /** Takes over what was claimed; `stops` holds the ids of jobs and executions that were to be stopped meanwhile. */
   readonly take: (job: Claimed, stops: ReadonlySet<string>) => void
@@ -263,7 +260,7 @@ export const make = Effect.fnUntraced(function*(
       startedAt: now,
       startedText: seconds(now),
       // beyond what a date can say it never comes
-      deadline: timeout < 0 || now + timeout * 1000 > latestInstant ? Infinity : now + timeout * 1000,
+      deadline: timeout < 0 || now + timeout * 1000 > Date.latest ? Infinity : now + timeout * 1000,
       fiber: undefined,
       interruptedFor: undefined,
       interruptedAt: 0,

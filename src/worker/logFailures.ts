@@ -14,7 +14,7 @@ export const logsFailures: FiberRef.FiberRef<boolean> = globalValue(
 )
 
 /** A failure in one line: what doesn't fit a Schema is named, which stands below. */
-export const firstLine = (message: string): string => {
+const firstLine = (message: string): string => {
   const [first = "", second] = message.split("\n")
   return first.endsWith("doesn't fit its Schema") && second !== undefined ? `${first}: ${second.trim()}` : first
 }

@@ -2,6 +2,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { abandon } from "../../src/lifecycle/abandon.js"
 import { admit } from "../../src/lifecycle/admit.js"
+import { remove } from "../../src/lifecycle/remove.js"
 import { requeue } from "../../src/lifecycle/requeue.js"
 import type { Ended } from "../../src/lifecycle/turn.js"
 import type { RedisService } from "../../src/Redis.js"
@@ -55,6 +56,38 @@ const endings = {
 } as const
 
 suite("release of dependents: deferred -> queued", (it) => {
+  it("queues the job when the one it waited for is taken out of its registry and deleted", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putJob(redis, "p", { status: "failed" })
+      yield* redis.send("ZADD", keys.failed("default"), 1, "p")
+      yield* putDeferred(redis, "a", ["p"])
+      const removed = redis.eval(remove)({
+        registry: keys.failed("default"),
+        id: "p",
+        statuses: ["failed"],
+        byExecution: false,
+        nowDate: Wire.encode(now)
+      })
+      assert.isTrue(yield* removed)
+      assert.strictEqual(yield* status(redis, "a"), "queued")
+      assert.deepStrictEqual(yield* waiting(redis), ["a"])
+      assert.strictEqual(yield* redis.send("EXISTS", dependentsOf("p"), dependenciesOf("a")), 0)
+      assert.isFalse(yield* removed)
+      assert.deepStrictEqual(yield* waiting(redis), ["a"])
+    }))
+
+  it("queues the job when a claim finds that the one it waited for has expired in its queue", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("RPUSH", keys.queue("default"), "p")
+      yield* putDeferred(redis, "a", ["p"], { fields: { enqueue_at_front: "1" } })
+      const { claimed, more } = yield* turn(redis, { want: 1 })
+      assert.deepStrictEqual(claimed, [])
+      assert.isTrue(more)
+      assert.deepStrictEqual(yield* waiting(redis), ["a"])
+      assert.strictEqual(yield* redis.send("EXISTS", dependentsOf("p"), dependenciesOf("a")), 0)
+      assert.deepStrictEqual((yield* turn(redis, { want: 1 })).claimed.map(({ id }) => id), ["a"])
+    }))
+
   it("queues the job when the one it waited for has finished, as RQ would", ({ redis }) =>
     Effect.gen(function*() {
       yield* redis.send("RPUSH", keys.queue("default"), "waiting")

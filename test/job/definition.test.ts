@@ -25,6 +25,18 @@ type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false
 const App = Queue.layer.pipe(Layer.provideMerge(RedisMemory.layer))
 
 describe("a definition", () => {
+  for (const options of [null, "mail", 1]) {
+    it(`of which the options are ${JSON.stringify(options)} is refused`, () => {
+      try {
+        Job.make("app.mail", options as never)
+        assert.fail("it was made")
+      } catch (error) {
+        assert.instanceOf(error, Job.InvalidJobError)
+        assert.deepInclude(error, { job: "app.mail", field: "options" })
+      }
+    })
+  }
+
   it.effect("takes fields with defaults where they are written", () =>
     Effect.gen(function*() {
       const typed: Same<

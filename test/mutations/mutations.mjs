@@ -294,6 +294,54 @@ export const mutations = [
     tests: life("unique")
   },
   {
+    name: "unique-for-ever",
+    what: "an endless window of uniqueness is none",
+    file: lifecycle("admit"),
+    find: `redis.call("SET", UNIQUE, "1")\n`,
+    replace: `redis.call("DEL", UNIQUE)\n`,
+    tests: life("leftBehind")
+  },
+  {
+    name: "refusal",
+    what: "a server that takes no writes for now voids how jobs have ended",
+    file: lifecycle("execution"),
+    find: "if isRefusal(reply.err) then return redis.call(...) end",
+    replace: "",
+    tests: ["test/processes/refusing.test.ts"]
+  },
+  {
+    name: "claim-gone",
+    what: "what waits for a job that has expired in its queue waits for ever",
+    file: lifecycle("claim"),
+    find: "releaseDependents(gone[i], false)",
+    replace: "",
+    tests: life("leftBehind")
+  },
+  {
+    name: "remove-dependents",
+    what: "what waits for a job that is removed waits for ever",
+    file: lifecycle("remove"),
+    find: "releaseDependents(id, false)",
+    replace: "",
+    tests: life("leftBehind")
+  },
+  {
+    name: "stop-unblocks",
+    what: "a worker that has left is handed one more job",
+    file: "src/worker/stopping.ts",
+    find: "yield* unblockWhile(state, () => true)",
+    replace: "",
+    tests: travel("stopping")
+  },
+  {
+    name: "promote-skip",
+    what: "a scheduler looks at what is held back again and again",
+    file: "src/scheduler/promoting.ts",
+    find: "state.skip += row.heldBack",
+    replace: "state.skip = 0",
+    tests: life("leftBehind")
+  },
+  {
     name: "unique-replaced",
     what: "a replaced job stands in its queue twice",
     file: lifecycle("admit"),
