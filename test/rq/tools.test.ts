@@ -27,7 +27,7 @@ return [{
     "counts": [w.successful_job_count, w.failed_job_count],
     "working": w.total_working_time >= 0,
     "birth": w.birth_date is not None and w.last_heartbeat is not None and w.last_heartbeat >= w.birth_date,
-    "job": connection.hget(w.key, "current_job") and connection.hget(w.key, "current_job").decode(),
+    "job": (lambda job: job and job.decode())(connection.hget(w.key, "current_job")),
     "fresh": w.version is not None and w.python_version is not None,
 } for w in sorted(Worker.all(connection=connection), key=lambda w: w.name)]`)
       yield* Effect.scoped(Effect.gen(function*() {
