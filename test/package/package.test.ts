@@ -46,9 +46,10 @@ const entries = Object.entries(manifest.exports).flatMap(([name, target]) =>
 beforeAll(() => {
   Fs.rmSync(folder, { recursive: true, force: true })
   Fs.mkdirSync(folder, { recursive: true })
-  for (const name of ["package.json", "README.md", "LICENSE", "CHANGELOG.md"]) {
+  for (const name of ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"]) {
     if (Fs.existsSync(Path.join(root, name))) Fs.copyFileSync(Path.join(root, name), Path.join(folder, name))
   }
+  Fs.cpSync(Path.join(root, "docs"), Path.join(folder, "docs"), { recursive: true })
   run(process.execPath, Path.join(root, "build.mjs"), Path.join(folder, "dist"))
 }, 120_000)
 
@@ -122,19 +123,40 @@ describe("exports", () => {
 })
 
 describe("files", () => {
-  it("are the build and four texts", { timeout: 60_000 }, () => {
+  const packed = (): ReadonlyArray<string> => {
     const [pack] = JSON.parse(run("npm", "pack", "--dry-run", "--json", "--ignore-scripts")) as [
       { readonly files: ReadonlyArray<{ readonly path: string }> } // as npm describes what it packs
     ]
-    const paths = pack.files.map(({ path }) => path)
+    return pack.files.map(({ path }) => path)
+  }
+
+  it("are the build, the documentation and five texts", { timeout: 60_000 }, () => {
+    const paths = packed()
     assert.deepStrictEqual(
-      paths.filter((path) => !path.startsWith("dist/")).sort(),
-      ["CHANGELOG.md", "LICENSE", "README.md", "package.json"]
+      paths.filter((path) => !/^(?:dist|docs)\//.test(path)).sort(),
+      ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "package.json"]
+    )
+    assert.sameMembers(
+      paths.filter((path) => path.startsWith("docs/")),
+      filesIn(Path.join(root, "docs")).map((path) => `docs/${path}`)
     )
     assert.sameMembers(
       paths.filter((path) => path.startsWith("dist/")),
       filesIn(Path.join(folder, "dist")).map((path) => `dist/${path}`)
     )
+  })
+
+  it("hold what the texts among them link to", { timeout: 60_000 }, () => {
+    const paths = packed()
+    const links = paths.filter((path) => path.endsWith(".md")).flatMap((path) =>
+      Array.from(
+        readSource(path).text.matchAll(/\]\((?!\w+:)([^)#]+)[^)]*\)/g),
+        ([, link]) => ({ path, target: Path.posix.join(Path.posix.dirname(path), link!) }) // the pattern has it
+      )
+    )
+    assert.isTrue(links.some(({ target }) => target === "docs/cli.md"))
+    // The examples run on the sources: README says that they are the repository's.
+    assert.deepStrictEqual(links.filter(({ target }) => target !== "examples" && !paths.includes(target)), [])
   })
 
   it("import only what is installed with them", () => {
