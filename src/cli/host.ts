@@ -26,6 +26,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import * as Contract from "../Contract.js"
 import * as Ids from "../Ids.js"
 import { type LogEntry, logger } from "../internal/logEntry.js"
+import { span } from "../internal/times.js"
 import type * as Job from "../Job.js"
 import * as JobGroup from "../JobGroup.js"
 import * as Lock from "../Lock.js"
@@ -228,7 +229,7 @@ const logEvents = (worker: Worker.WorkerService): Effect.Effect<void> => {
       return log(Effect.logInfo(
         due <= at
           ? `job ${event.jobId} is tried again, back in its queue`
-          : `job ${event.jobId} is tried again in ${due - at} ms, at ${DateTime.formatIso(event.dueAt)}`
+          : `job ${event.jobId} is tried again in ${span(due - at)}, at ${DateTime.formatIso(event.dueAt)}`
       ))
     }
     if (event._tag === "Started") {
@@ -239,7 +240,7 @@ const logEvents = (worker: Worker.WorkerService): Effect.Effect<void> => {
         `job ${event.jobId} started${
           Option.match(event.dueAt, {
             onNone: () => "",
-            onSome: (due) => `, ${at - DateTime.toEpochMillis(due)} ms after it was due`
+            onSome: (due) => `, ${span(at - DateTime.toEpochMillis(due))} after it was due`
           })
         }`
       ))
@@ -248,11 +249,11 @@ const logEvents = (worker: Worker.WorkerService): Effect.Effect<void> => {
     startedAt.delete(event.jobId)
     switch (event._tag) {
       case "Completed":
-        return log(Effect.logInfo(`job ${event.jobId} completed in ${took} ms`))
+        return log(Effect.logInfo(`job ${event.jobId} completed in ${span(took)}`))
       case "Failed":
         return LogFailures.failure(event.jobId, event.queue, took, event.message)
       case "Stopped":
-        return log(Effect.logInfo(`job ${event.jobId} was stopped after ${took} ms`))
+        return log(Effect.logInfo(`job ${event.jobId} was stopped after ${span(took)}`))
       case "Released":
         return log(Effect.logInfo(`job ${event.jobId} was put back at the front of its queue`))
       case "Lost":

@@ -3,8 +3,7 @@
  *
  * @internal
  */
-import * as DateTime from "effect/DateTime"
-import * as Option from "effect/Option"
+import { iso, span } from "../internal/times.js"
 import type * as Journal from "../wire/journal.js"
 import type { ResultRecord } from "../wire/result.js"
 import type { Facts } from "./facts.js"
@@ -72,18 +71,6 @@ const soon = 100
 const tick = 1100
 
 const reason = (kind: ReasonKind, message: string): Reason => ({ kind, message })
-
-const iso = (millis: number): string =>
-  Option.match(DateTime.make(millis), { onNone: () => "an unknown time", onSome: DateTime.formatIso })
-
-export const span = (millis: number): string =>
-  millis < 1000
-    ? `${Math.round(millis)} ms`
-    : millis < 60_000
-    ? `${(millis / 1000).toFixed(1).replace(/\.0$/, "")} s`
-    : millis < 3_600_000
-    ? `${Math.floor(millis / 60_000)} min ${Math.round(millis % 60_000 / 1000)} s`
-    : `${Math.floor(millis / 3_600_000)} h ${Math.floor(millis % 3_600_000 / 60_000)} min`
 
 const many = (count: number, one: string, more: string): string => count === 1 ? one : `${count} ${more}`
 

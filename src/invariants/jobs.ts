@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import { span } from "../internal/times.js"
 import * as Date from "../wire/date.js"
 import type { JobView, Place, PlaceKind } from "./state.js"
 import { type Severity, type Violation, violation } from "./violation.js"
@@ -266,15 +267,13 @@ const checkLife = (job: JobView, now: number, lapsedMillis: number): ReadonlyArr
       queue: place.queue,
       worker: job.worker,
       key: place.key,
-      message: `job ${job.id} of ${place.queue} was given up for dead ${seconds(late)} ago with its worker ${
+      message: `job ${job.id} of ${place.queue} was given up for dead ${span(late)} ago with its worker ${
         job.worker ?? "(unknown)"
       }, and nobody takes it over`,
       remedy: `start a worker for ${place.queue}, which takes it over; effect-rq doctor --fix does the same once`,
       repair: { _tag: "Abandon", queue: place.queue }
     })]
   })
-
-const seconds = (millis: number): string => `${Math.round(millis / 1000)} s`
 
 const checkPromotion = (job: JobView, queue: string): ReadonlyArray<Violation> => {
   const { dueAt, enqueuedAt, status } = job
@@ -289,7 +288,7 @@ const checkPromotion = (job: JobView, queue: string): ReadonlyArray<Violation> =
     severity: "error",
     job: job.id,
     queue,
-    message: `job ${job.id} of ${queue} was promoted ${early} ms before it was due`,
+    message: `job ${job.id} of ${queue} was promoted ${span(early)} before it was due`,
     remedy: "look at the clocks of the hosts that run schedulers; Clock.layerRedis makes them agree"
   })]
 }

@@ -3,11 +3,10 @@
  *
  * @internal
  */
+import { span } from "../internal/times.js"
 import * as keys from "../wire/keys.js"
 import type { QueueView, State } from "./state.js"
 import { type Violation, violation } from "./violation.js"
-
-const seconds = (millis: number): string => `${(millis / 1000).toFixed(millis < 10_000 ? 1 : 0)} s`
 
 /** RQ before 2.10 writes the number of its process into the lock, and keeps no hash. */
 const isPid = (holder: string): boolean => /^\d{1,10}$/.test(holder)
@@ -18,7 +17,7 @@ const checkLeader = (queue: QueueView, now: number, lateMillis: number): Readonl
     if (scheduled === 0) return []
     const late = firstDue === undefined || firstDue.at > now
       ? ""
-      : `, the first of them for ${seconds(now - firstDue.at)}`
+      : `, the first of them for ${span(now - firstDue.at)}`
     return [violation({
       code: "no-scheduler",
       invariant: 5,
@@ -65,7 +64,7 @@ const checkLeader = (queue: QueueView, now: number, lateMillis: number): Readonl
       severity: "error",
       queue: name,
       job: firstDue.id,
-      message: `job ${firstDue.id} of ${name} is late by ${seconds(now - firstDue.at)}, although ${lock.holder} leads`,
+      message: `job ${firstDue.id} of ${name} is late by ${span(now - firstDue.at)}, although ${lock.holder} leads`,
       remedy: "look at the log of that scheduler; stop it when it hangs, and another takes over"
     }))
   }
@@ -156,7 +155,7 @@ export const suspension = ({ now, suspended }: State): ReadonlyArray<Violation> 
     severity: "info",
     key: keys.suspended,
     message: `all workers are suspended${
-      suspended.until === undefined ? ", and nothing ends that by itself" : ` for ${seconds(suspended.until - now)}`
+      suspended.until === undefined ? ", and nothing ends that by itself" : ` for ${span(suspended.until - now)}`
     }`,
     remedy: "when that was forgotten: effect-rq resume"
   })]

@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { span } from "../internal/times.js"
 import type { SchedulerService } from "../Scheduler.js"
 
 export const logPromotions = ({ events, name }: SchedulerService): Effect.Effect<void> =>
@@ -14,7 +15,7 @@ export const logPromotions = ({ events, name }: SchedulerService): Effect.Effect
     const { jobIds, lag, queue } = event
     const what = jobIds.length === 1 ? `job ${jobIds[0]}` : `${jobIds.length} jobs`
     return Effect.annotateLogs(
-      Effect.logInfo(`promoted ${what}, ${Duration.toMillis(lag)} ms late`),
+      Effect.logInfo(`promoted ${what}, ${span(Duration.toMillis(lag))} late`),
       { scheduler: name, queue }
     )
   })

@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { span } from "../internal/times.js"
 import { sampleSize } from "../lifecycle/foreign.js"
 import { promote as promoteScript } from "../lifecycle/promote.js"
 import type * as Redis from "../Redis.js"
@@ -45,7 +46,7 @@ export const make = (
       state.lag = Number.isFinite(firstDue) ? Math.max(0, now - firstDue) : 0
       state.maxLag = Math.max(state.maxLag, state.lag)
       return Effect.zipRight(
-        shared.log(Effect.logDebug(`promoted ${jobIds.length} to queue ${state.queue}, ${state.lag} ms late`)),
+        shared.log(Effect.logDebug(`promoted ${jobIds.length} to queue ${state.queue}, ${span(state.lag)} late`)),
         shared.events.publish({
           _tag: "Promoted",
           queue: state.queue,

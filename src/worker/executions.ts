@@ -14,6 +14,7 @@ import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
+import { span } from "../internal/times.js"
 import type * as JobGroup from "../JobGroup.js"
 import type { Claimed } from "../lifecycle/claim.js"
 import type * as Redis from "../Redis.js"
@@ -131,7 +132,7 @@ export const make = Effect.fnUntraced(function*(
     if (self.interruptedFor === undefined && now - self.deadline >= overrunMillis) {
       // The sweeper did not come to interrupt it: its handler held the event loop.
       Runtime.runFork(runtime)(state.log(Effect.logWarning(
-        `job ${id} ended ${now - self.deadline} ms after its timeout: it blocked the event loop`
+        `job ${id} ended ${span(now - self.deadline)} after its timeout: it blocked the event loop`
       )))
     }
     const startedAt = self.startedText

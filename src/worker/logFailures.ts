@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
+import { span } from "../internal/times.js"
 
 /** Whether a worker that is made logs the jobs that fail. */
 export const logsFailures: FiberRef.FiberRef<boolean> = globalValue(
@@ -21,6 +22,6 @@ const firstLine = (message: string): string => {
 
 export const failure = (jobId: string, queue: string, millis: number, message: string): Effect.Effect<void> =>
   Effect.annotateLogs(
-    Effect.logWarning(`job ${jobId} failed after ${millis} ms: ${firstLine(message)}`),
+    Effect.logWarning(`job ${jobId} failed after ${span(millis)}: ${firstLine(message)}`),
     { queue, jobId }
   )

@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import { span } from "../internal/times.js"
 import type * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
 import type { Executions } from "./executions.js"
@@ -97,7 +98,11 @@ export const make = (
   return Effect.gen(function*() {
     yield* Effect.timeoutOption(takeNoMore, farewellMillis)
     if (running.size > 0) {
-      yield* state.log(Effect.logInfo(`stopping, ${running.size} running jobs may go on for ${graceMillis} ms`))
+      yield* state.log(
+        Effect.logInfo(
+          `stopping, ${running.size} running ${running.size === 1 ? "job" : "jobs"} may go on for ${span(graceMillis)}`
+        )
+      )
       yield* Effect.raceFirst(awaitQuiet, Effect.sleep(graceMillis))
     }
     yield* putBack

@@ -8,6 +8,7 @@ import { normalize } from "../../src/cli/normalize.js"
 import { parse } from "../../src/cli/parse.js"
 import { optionsOf, verbNames, verbs } from "../../src/cli/verbs.js"
 import { nearest } from "../../src/internal/nearest.js"
+import { span } from "../../src/internal/times.js"
 
 const words = (text: string) => text.split(" ").filter((word) => word !== "")
 
@@ -244,6 +245,25 @@ describe("durations", () => {
     assert.strictEqual(showRelative(1000, 5000), "4.0 s ago")
     assert.match(showInstant(Date.UTC(2026, 11, 24, 8, 15)), /^2026-12-24 \d\d:\d\d:00 [+-]\d\d:\d\d$/)
   })
+})
+
+it("lengths of time in sentences have two units at most", () => {
+  const cases: ReadonlyArray<readonly [number, string]> = [
+    [0, "0 ms"],
+    [0.4, "0 ms"],
+    [999.4, "999 ms"],
+    [999.6, "1 s"],
+    [3210, "3.2 s"],
+    [59_940, "59.9 s"],
+    [59_960, "1 min"],
+    [119_600, "2 min"],
+    [192_000, "3 min 12 s"],
+    [3_599_600, "1 h"],
+    [7_500_000, "2 h 5 min"],
+    [356_400_000, "4 d 3 h"],
+    [-90_000, "-1 min 30 s"]
+  ]
+  for (const [millis, expected] of cases) assert.strictEqual(span(millis), expected)
 })
 
 describe("arguments of a job", () => {

@@ -166,7 +166,9 @@ describe.concurrent("retries, dependencies, repetitions", { timeout: 60_000 }, (
     // Waited for before and after its end.
     const waiting = cli.spawn(["job", "wait", "re-child", "--timeout", "50s"])
     const worker = await startWorker("re", "re1", "--with-scheduler")
-    await worker.until(/job re-fails failed .*: Error: it broke.*\n[^]*job re-fails is tried again in \d+ ms, at \S+Z /)
+    await worker.until(
+      /job re-fails failed .*: Error: it broke.*\n[^]*job re-fails is tried again in [\d.]+ m?s, at \S+Z /
+    )
     assert.deepInclude(await show("re-fails"), { failedAttempts: 1, retriesLeft: 0 })
     assert.deepInclude(await waiting.done, { code: 0, stdout: "\"Hello, Ada\"\n", stderr: "" })
     assert.deepInclude(await cli.json(["job", "wait", "re-child"]), { outcome: "succeeded", result: "Hello, Ada" })

@@ -37,12 +37,16 @@ describe("worker", () => {
 
   it("promotes what is due, says how late, and ends after --max-jobs", async () => {
     const { id } = await cli.json(["enqueue", "app.greet", "name=Ada", "-q", "w1", "--schedule-in", "300ms"])
-    const done = await cli.run(["worker", "w1", "--jobs", "./jobs.js", "-s", "--max-jobs", "1", "-n", "promoter"])
+    const old = await cli.json(["enqueue", "app.greet", "name=Ada", "-q", "w0", "--schedule-at", "2020-02-29 12:00Z"])
+    const done = await cli.run(["worker", "w0", "w1", "--jobs", "jobs.js", "-s", "--max-jobs", "2", "-n", "promoter"])
     assert.strictEqual(done.code, 0)
     assert.strictEqual(done.stdout, "")
     assert.match(done.stderr, /^\S+Z INFO {2}leads queue w1 .*worker=promoter/m)
-    assert.match(done.stderr, new RegExp(`^\\S+Z INFO {2}promoted job ${id}, \\d+ ms late .*queue=w1`, "m"))
-    assert.match(done.stderr, new RegExp(`job ${id} started, \\d+ ms after it was due .*worker=promoter`))
+    assert.match(done.stderr, new RegExp(`^\\S+Z INFO {2}promoted job ${id}, [\\d.]+ m?s late .*queue=w1`, "m"))
+    assert.match(done.stderr, new RegExp(`job ${id} started, [\\d.]+ m?s after it was due .*worker=promoter`))
+    const late = "\\d{4} d(?: \\d+ h)?" // in a unit that people read
+    assert.match(done.stderr, new RegExp(`promoted job ${old.id}, ${late} late `))
+    assert.match(done.stderr, new RegExp(`job ${old.id} started, ${late} after it was due `))
     assert.notInclude(done.stderr, "\u001b")
   })
 
@@ -99,7 +103,7 @@ describe("worker", () => {
       const worker = cli.spawn(["worker", queue, "--jobs", "jobs.js"])
       await worker.until(/job \S+ started/)
       worker.kill(first)
-      await worker.until(/running jobs may go on/)
+      await worker.until(/running job may go on/)
       worker.kill(second)
       const done = await worker.done
       assert.strictEqual(done.code, code)
@@ -222,7 +226,7 @@ describe("scheduler", () => {
     const { queues } = await cli.json(["info", "only"])
     assert.strictEqual(queues[0].leader.name, "12345")
     const { id } = await cli.json(["enqueue", "f", "-q", "only", "--schedule-in", "10ms"])
-    await scheduler.until(new RegExp(`promoted job ${id}, \\d+ ms late .*queue=only`))
+    await scheduler.until(new RegExp(`promoted job ${id}, [\\d.]+ m?s late .*queue=only`))
     scheduler.kill("SIGTERM")
     const { code, stderr } = await scheduler.done
     assert.strictEqual(code, 0)

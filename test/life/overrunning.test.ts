@@ -68,7 +68,7 @@ describe("a handler that is not interruptible", () => {
         yield* world.adjust("1 minute")
         assert.strictEqual(yield* world.status("a"), "failed")
         assert.deepStrictEqual(world.texts("worker"), [
-          "job a failed after 12000 ms: JobTimeoutException: Task exceeded maximum timeout value (10 seconds)"
+          "job a failed after 12 s: JobTimeoutException: Task exceeded maximum timeout value (10 seconds)"
         ])
       })
     ))

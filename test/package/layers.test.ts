@@ -34,7 +34,7 @@ const layers: Record<string, ReadonlyArray<string>> = {
   ids: ["internal"],
   wire: ["internal", "redis"],
   lifecycle: ["internal", "redis", "wire"],
-  invariants: ["wire"],
+  invariants: ["internal", "wire"],
   "redis-memory": port,
   "redis-live": port,
   clock: port,

@@ -276,7 +276,7 @@ describe("a fleet of workers with schedulers", () => {
     for (const member of members) {
       let told = 0
       for (const { message } of await member.log()) {
-        const [, id, many] = /^promoted (?:job (\S+)|(\d+) jobs), \d+ ms late$/.exec(message) ?? []
+        const [, id, many] = /^promoted (?:job (\S+)|(\d+) jobs), [\d.]+ m?s late$/.exec(message) ?? []
         if (id !== undefined) toldIds.push(id)
         told += id !== undefined ? 1 : Number(many ?? 0)
       }

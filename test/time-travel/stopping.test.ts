@@ -122,7 +122,7 @@ describe("a worker that is told to stop", () => {
           ["Completed", "a"],
           ["Released", "b"]
         ])
-        assert.include(world.texts("worker"), "stopping, 2 running jobs may go on for 1000 ms")
+        assert.include(world.texts("worker"), "stopping, 2 running jobs may go on for 1 s")
       })
     ))
 
