@@ -25,6 +25,7 @@ import * as Manage from "./queue/manage.js"
 import { type Due, prepare, type Request as AnyRequest } from "./queue/prepare.js"
 import { read as readScript } from "./queue/read.js"
 import { fromRaw } from "./queue/record.js"
+import * as Reschedule from "./queue/reschedule.js"
 import { awaitResult, history, readResult } from "./queue/results.js"
 import * as Submit from "./queue/submit.js"
 import * as Redis from "./Redis.js"
@@ -372,6 +373,16 @@ export interface QueueService {
     jobIds: Iterable<string>,
     options?: { readonly atFront?: boolean | undefined }
   ) => Effect.Effect<ReadonlyArray<Changed>, Redis.RedisError>
+  /**
+   * Gives a job that is scheduled another time, kept to the millisecond, whichever queue it is of; leaves one that waits in
+   * its queue, runs or has ended. A time in the past is due at once.
+   *
+   * Fails with `InvalidJobError` when the time can't be read.
+   */
+  readonly reschedule: (
+    jobId: string,
+    when: When
+  ) => Effect.Effect<Changed, Job.InvalidJobError | Redis.RedisError>
   /** Deletes a job with its results, wherever it rests. One that runs is left: stop it first. */
   readonly delete: (jobId: string) => Effect.Effect<Changed, Redis.RedisError>
   /** Deletes many, in calls of 250. */
@@ -502,6 +513,7 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
     requeue: (jobId, options) =>
       Effect.map(manage.requeueMany([jobId], options?.atFront === true), ([changed]) => changed!), // one id
     requeueMany: (jobIds, options) => manage.requeueMany(jobIds, options?.atFront === true),
+    reschedule: Reschedule.make(redis).byId,
     delete: (jobId) => Effect.map(manage.deleteMany([jobId]), ([changed]) => changed!), // one id
     deleteMany: manage.deleteMany,
     empty: manage.empty

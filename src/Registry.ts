@@ -12,12 +12,10 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { toRange } from "./internal/page.js"
-import { show } from "./internal/show.js"
-import { toDue } from "./internal/when.js"
-import * as Job from "./Job.js"
+import type * as Job from "./Job.js"
 import { remove as removeScript } from "./lifecycle/remove.js"
-import { reschedule as rescheduleScript } from "./lifecycle/reschedule.js"
 import type * as Queue from "./Queue.js"
+import * as Reschedule from "./queue/reschedule.js"
 import * as Redis from "./Redis.js"
 import * as Date from "./wire/date.js"
 import * as keys from "./wire/keys.js"
@@ -54,10 +52,11 @@ export interface JobRegistry {
   /** All entries, read in pages. An entry that moves meanwhile may be missed or seen twice. */
   readonly stream: Stream.Stream<Entry, Redis.RedisError>
   /**
-   * Takes a job out and deletes it with its results; false when it was not there. A started job is interrupted by its
-   * worker at the next heartbeat.
+   * Takes a job out of the registry and deletes it with its results; false when it was not there. A started job is
+   * interrupted by its worker at the next heartbeat. It is what RQ calls `remove` with `delete_job=True`; without that
+   * RQ leaves a job that is in no place.
    */
-  readonly remove: (jobId: string) => Effect.Effect<boolean, Redis.RedisError>
+  readonly delete: (jobId: string) => Effect.Effect<boolean, Redis.RedisError>
 }
 
 /**
@@ -70,8 +69,8 @@ export interface ScheduledRegistry extends JobRegistry {
   /** When a job is due; none when it is not scheduled. */
   readonly dueTime: (jobId: string) => Effect.Effect<Option.Option<DateTime.Utc>, Redis.RedisError>
   /**
-   * Gives a job another time; false when it is not scheduled any more. Fails with `InvalidJobError` when the time can't
-   * be read.
+   * Gives a job another time, kept to the millisecond; false when it is not scheduled in this queue. `Queue.reschedule`
+   * finds the queue by itself. Fails with `InvalidJobError` when the time can't be read.
    */
   readonly reschedule: (
     jobId: string,
@@ -126,7 +125,7 @@ const pageSize = 500
 export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.gen(function*() {
   const redis = yield* Redis.Redis
   const remove = redis.eval(removeScript)
-  const reschedule = redis.eval(rescheduleScript)
+  const { inQueue: reschedule } = Reschedule.make(redis)
   const findExecution = redis.eval(findExecutionScript)
 
   const list = (key: string, byExecution: boolean, page: Queue.Page | undefined) => {
@@ -159,7 +158,7 @@ export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.g
           entries.length < pageSize ? Option.none() : Option.some(offset + pageSize)
         ])
     ),
-    remove: (id) =>
+    delete: (id) =>
       Effect.flatMap(
         Clock.currentTimeMillis,
         (now) => remove({ registry: key, id, statuses, byExecution, nowDate: Date.encode(now) })
@@ -173,13 +172,7 @@ export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.g
         redis.send<string | null>("ZSCORE", keys.scheduled(queue), jobId),
         (score) => score === null ? Option.none() : instant(score)
       ),
-    reschedule: (jobId, when) =>
-      toDue(when).pipe(
-        Effect.mapError((message) =>
-          new Job.InvalidJobError({ job: typeof jobId === "string" ? jobId : show(jobId), field: "when", message })
-        ),
-        Effect.flatMap((millis) => reschedule(queue, jobId, Date.seconds(millis)))
-      )
+    reschedule: (jobId, when) => reschedule(queue, jobId, when)
   })
 
   return {

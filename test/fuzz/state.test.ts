@@ -203,7 +203,7 @@ describe(`what stands in Redis (FUZZ_SEED=${seed})`, () => {
             yield* askAll(world, "a")
             const registry = world.registry
             for (const one of ["scheduled", "started", "finished", "failed", "deferred", "canceled"] as const) {
-              yield* asked("remove", () => registry[one]("q").remove("a"))
+              yield* asked("remove", () => registry[one]("q").delete("a"))
             }
             yield* asked("reschedule", () => registry.scheduled("q").reschedule("a", "2030-01-01 10:00"))
             yield* asked("requeue", () => world.queue.requeue("a"))

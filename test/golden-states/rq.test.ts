@@ -287,7 +287,7 @@ const scenarios: ReadonlyArray<
       Effect.gen(function*() {
         yield* queue.enqueue(Add, [1, 2], g1)
         yield* work("default")
-        assert.isTrue(yield* registry.finished("default").remove("g-1"))
+        assert.isTrue(yield* registry.finished("default").delete("g-1"))
       })
   ],
   [
@@ -297,7 +297,7 @@ const scenarios: ReadonlyArray<
     ({ queue, registry }) =>
       Effect.gen(function*() {
         yield* queue.enqueueAt("2030-01-02T03:04:05Z", Add, [1, 2], g1)
-        assert.isTrue(yield* registry.scheduled("default").remove("g-1"))
+        assert.isTrue(yield* registry.scheduled("default").delete("g-1"))
       })
   ],
   [

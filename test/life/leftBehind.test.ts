@@ -20,7 +20,7 @@ describe("a job that waits for another", () => {
         yield* world.adjust("1 second")
         yield* enqueueNamed(world, ["child"], 0, { dependsOn: "parent" })
         assert.strictEqual(yield* world.status("child"), "deferred")
-        assert.isTrue(yield* world.registry.failed("q").remove("parent"))
+        assert.isTrue(yield* world.registry.failed("q").delete("parent"))
         yield* world.adjust("1 second")
         assert.strictEqual(yield* world.status("child"), "finished")
         assert.strictEqual(yield* world.redis.send("EXISTS", keys.dependents("parent")), 0)

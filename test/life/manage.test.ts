@@ -3,6 +3,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { Queue } from "effect-rq"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -139,6 +141,33 @@ describe("what is found", () => {
           assert.strictEqual(yield* world.redis.send("TTL", keys.job(id)), -1, id)
           assert.deepStrictEqual((yield* record(world, id)).endedAt, Option.none(), id)
         }
+      })
+    ))
+
+  it.effect("by reschedule: what is scheduled gets another time, all else is left and told", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        yield* oneOfEach(world)
+        yield* consistent(world)
+        const now = yield* Clock.currentTimeMillis
+        const due = DateTime.unsafeMake(now + 7_200_125)
+        const told = yield* Effect.forEach(all, (id) => world.queue.reschedule(id, due))
+        assert.deepStrictEqual(
+          told.map(({ changed, id, status }) => [id, changed, Option.getOrNull(status)]),
+          all.map((id) => [id, id === "scheduled", id === "missing" ? null : id === "fails" ? "failed" : id])
+        )
+        assert.deepStrictEqual(yield* world.registry.scheduled("q").dueTime("scheduled"), Option.some(due))
+        yield* consistent(world)
+        const wrong = yield* Effect.flip(world.queue.reschedule("scheduled", "tomorrow"))
+        assert(wrong._tag === "InvalidJobError")
+        assert.deepStrictEqual([wrong.job, wrong.field], ["scheduled", "when"])
+        assert.deepStrictEqual(yield* world.registry.scheduled("q").dueTime("scheduled"), Option.some(due))
+        yield* world.redis.send("SREM", keys.paused, "q")
+        yield* world.worker("second", { withScheduler: true })
+        yield* world.adjust(7_200_124)
+        assert.strictEqual(yield* world.status("scheduled"), "scheduled")
+        yield* world.adjust(1)
+        assert.strictEqual(yield* world.status("scheduled"), "finished")
       })
     ))
 

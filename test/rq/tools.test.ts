@@ -194,7 +194,7 @@ q.enqueue("jobs_mod.add", 1, 2, job_id="canceled").cancel()`)
       if (modern) assert.deepStrictEqual(running.worker, Option.some("theirs"))
 
       for (const name of ["finished", "failed", "deferred", "canceled", "scheduled"] as const) {
-        assert.isTrue(yield* of[name].remove(name), name)
+        assert.isTrue(yield* of[name].delete(name), name)
         assert.deepStrictEqual(yield* queue.fetch(name), Option.none())
       }
       assert.deepStrictEqual(

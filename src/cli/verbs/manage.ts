@@ -122,13 +122,11 @@ const reschedule = (options: Values<"reschedule">, id: string) =>
     const when = DateTime.unsafeMake(at)
     const row = yield* withRedis(options.url)(Effect.gen(function*() {
       const queue = yield* Queue.make
-      const registry = yield* Registry.make
-      const found = yield* queue.fetch(id)
       const base = { key: "id", name: id } as const
-      if (Option.isNone(found)) {
+      const { changed, status } = yield* queue.reschedule(id, when)
+      if (Option.isNone(status)) {
         return { ...base, outcome: "missing", isDone: false, note: noSuchJob, more: { status: null, dueAt: null } }
       }
-      const changed = yield* registry.scheduled(found.value.queue).reschedule(id, when)
       if (changed) {
         return {
           ...base,
@@ -138,15 +136,13 @@ const reschedule = (options: Values<"reschedule">, id: string) =>
           more: { status: "scheduled", dueAt: DateTime.formatIso(when) }
         }
       }
-      // What it was when it was read may be over by now: it is said of the job as it is.
-      const status = Option.map(yield* queue.fetch(id), (job) => job.status)
-      const dueAt = Option.flatMap(found, (job) => job.dueAt)
+      const dueAt = Option.flatMap(yield* queue.fetch(id), (job) => job.dueAt)
       return {
         ...base,
         outcome: "unchanged",
         isDone: false,
-        note: `it is ${Option.getOrElse(status, () => "gone")}`,
-        more: { status: Option.getOrNull(status), dueAt: Option.getOrNull(Option.map(dueAt, DateTime.formatIso)) }
+        note: `it is ${status.value}`,
+        more: { status: status.value, dueAt: Option.getOrNull(Option.map(dueAt, DateTime.formatIso)) }
       }
     })).pipe(
       Effect.catchTags({
