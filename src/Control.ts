@@ -5,15 +5,18 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Check from "./internal/options.js"
 import { luaJournal } from "./lifecycle/journal.js"
 import * as Redis from "./Redis.js"
 import * as Command from "./wire/command.js"
 import * as Date from "./wire/date.js"
 import * as keys from "./wire/keys.js"
+import * as Suspended from "./wire/suspension.js"
 
 export {
   /**
@@ -24,6 +27,17 @@ export {
    */
   InvalidOptions
 } from "./internal/options.js"
+
+/**
+ * That the fleet is suspended, and for how long.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Suspension {
+  /** When it ends by itself; none: with `resume` only. */
+  readonly until: Option.Option<DateTime.Utc>
+}
 
 /**
  * @since 0.1.0
@@ -39,7 +53,10 @@ export interface ControlService {
   }) => Effect.Effect<void, Check.InvalidOptions | Redis.RedisError>
   /** Lets all workers take jobs again; ours notice within a second. */
   readonly resume: Effect.Effect<void, Redis.RedisError>
+  /** Whether the fleet is suspended now, for a time or until `resume`. */
   readonly isSuspended: Effect.Effect<boolean, Redis.RedisError>
+  /** As `isSuspended`, with when that ends, whoever has suspended it; none while it is not suspended. */
+  readonly suspension: Effect.Effect<Option.Option<Suspension>, Redis.RedisError>
   /** Makes our workers take nothing of one queue. Python's workers don't know of it. */
   readonly pause: (queue: string) => Effect.Effect<void, Redis.RedisError>
   /** Lets our workers take jobs of a queue again; they notice within a second. */
@@ -134,6 +151,14 @@ export const make: Effect.Effect<ControlService, never, Redis.Redis> = Effect.ge
       }),
     resume: Effect.flatMap(now, (now) => suspendFor(0, now)),
     isSuspended: Effect.map(redis.send<number>("EXISTS", keys.suspended), (found) => found === 1),
+    suspension: Effect.zipWith(
+      redis.send<number>("PTTL", keys.suspended),
+      Clock.currentTimeMillis,
+      (ttl, now) =>
+        Option.map(Option.fromNullable(Suspended.decode(ttl, now)), ({ until }) => ({
+          until: Option.map(Option.fromNullable(until), DateTime.unsafeMake)
+        }))
+    ),
     pause: (queue) => Effect.flatMap(now, (now) => pauseOne(queue, true, now)),
     unpause: (queue) => Effect.flatMap(now, (now) => pauseOne(queue, false, now)),
     paused: Effect.map(redis.send<ReadonlyArray<string>>("SMEMBERS", keys.paused), (names) => [...names].sort()),

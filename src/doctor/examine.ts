@@ -12,6 +12,7 @@ import type { Violation } from "../invariants/violation.js"
 import type * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
 import * as keys from "../wire/keys.js"
+import * as Suspension from "../wire/suspension.js"
 import { areAlive, deep, type Hint, lookAtJobs, lookAtQueue, shallow, typedKeys } from "./look.js"
 import { draw, membersOf, most, orWhenWrongType, type Sample } from "./sample.js"
 import { examineServer } from "./server.js"
@@ -210,9 +211,10 @@ export const make = (redis: Redis.RedisService) => {
     return wrong
   })
 
-  const suspension = Effect.map(
-    Effect.zip(redis.send<number>("PTTL", keys.suspended), Clock.currentTimeMillis),
-    ([ttl, now]) => ttl === -2 ? undefined : { until: ttl === -1 ? undefined : now + ttl }
+  const suspension = Effect.zipWith(
+    redis.send<number>("PTTL", keys.suspended),
+    Clock.currentTimeMillis,
+    Suspension.decode
   )
 
   /** One look at everything in the sample. */

@@ -13,6 +13,7 @@ import * as JobHash from "../wire/jobHash.js"
 import * as Journal from "../wire/journal.js"
 import * as keys from "../wire/keys.js"
 import * as Result from "../wire/result.js"
+import * as Suspension from "../wire/suspension.js"
 import * as WorkerHash from "../wire/worker.js"
 import { readHashes } from "./hashes.js"
 
@@ -47,7 +48,7 @@ export interface Facts {
   /** Who leads now. */
   readonly leader: string | undefined
   readonly isPaused: boolean
-  readonly isSuspended: boolean
+  readonly suspended: Suspension.Suspension | undefined
   /** How many jobs are ahead of it in its queue; undefined when it is in none, or too far behind to tell. */
   readonly ahead: number | undefined
   /** The workers that listen on its queue. */
@@ -184,13 +185,14 @@ export const make = (redis: Redis.RedisService) => {
       const runs = yield* readRuns(id)
       const queue = job?.origin ?? ""
       const ranBy = new Set([...runs.map(({ workerName }) => workerName), job?.workerName])
-      const [due, leader, isPaused, isSuspended, ahead] = yield* Effect.all([
+      const [due, leader, isPaused, suspendedFor, ahead] = yield* Effect.all([
         redis.send<string | null>("ZSCORE", keys.scheduled(queue), id).pipe(orElse<string | null>(null)),
         redis.send<string | null>("GET", keys.schedulerLock(queue)).pipe(orElse<string | null>(null)),
         redis.send<number>("SISMEMBER", keys.paused, queue).pipe(orElse(0)),
-        redis.send<number>("EXISTS", keys.suspended),
+        redis.send<number>("PTTL", keys.suspended),
         redis.send<number | null>("LPOS", keys.queue(queue), id, "MAXLEN", mostAhead).pipe(orElse<number | null>(null))
       ])
+      const now = yield* Clock.currentTimeMillis
       return {
         id,
         job,
@@ -200,13 +202,13 @@ export const make = (redis: Redis.RedisService) => {
         fleet: yield* readJournal(keys.fleetJournal),
         leader: leader ?? undefined,
         isPaused: isPaused === 1,
-        isSuspended: isSuspended === 1,
+        suspended: Suspension.decode(suspendedFor, now),
         ahead: ahead ?? undefined,
         workers: yield* readWorkers(queue),
         births: yield* readBirths([...ranBy].flatMap((name) => name ?? [])),
         parents: yield* Effect.forEach(job?.dependencyIds ?? [], readParent),
         neighbours: (yield* neighboursOf(queue)).filter((one) => one.id !== id),
-        now: yield* Clock.currentTimeMillis
+        now
       }
     })
 }

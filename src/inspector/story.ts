@@ -454,7 +454,12 @@ export const tell = (facts: Facts): Story => {
     }
     case "queued": {
       if (facts.isPaused) waitsFor.push(reason("paused", `${queue} is paused`))
-      if (facts.isSuspended) waitsFor.push(reason("suspended", "all workers are suspended"))
+      if (facts.suspended !== undefined) {
+        const { until } = facts.suspended
+        waitsFor.push(
+          reason("suspended", `all workers are suspended${until === undefined ? "" : ` until ${iso(until)}`}`)
+        )
+      }
       if (facts.workers.length === 0) waitsFor.push(reason("no-worker", `no worker listens on ${queue}`))
       if (facts.ahead !== undefined && facts.ahead > 0) {
         waitsFor.push(reason("backlog", `${many(facts.ahead, "one job is", "jobs are")} ahead of it in ${queue}`))

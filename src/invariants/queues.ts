@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { span } from "../internal/times.js"
+import { iso, span } from "../internal/times.js"
 import * as keys from "../wire/keys.js"
 import type { QueueView, State } from "./state.js"
 import { type Violation, violation } from "./violation.js"
@@ -155,7 +155,9 @@ export const suspension = ({ now, suspended }: State): ReadonlyArray<Violation> 
     severity: "info",
     key: keys.suspended,
     message: `all workers are suspended${
-      suspended.until === undefined ? ", and nothing ends that by itself" : ` for ${span(suspended.until - now)}`
+      suspended.until === undefined
+        ? ", and nothing ends that by itself"
+        : ` until ${iso(suspended.until)}, for ${span(suspended.until - now)} more`
     }`,
     remedy: "when that was forgotten: effect-rq resume"
   })]

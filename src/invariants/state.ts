@@ -6,6 +6,8 @@
  * @internal
  */
 
+import type { Suspension } from "../wire/suspension.js"
+
 export type PlaceKind =
   | "queue"
   | "handover"
@@ -106,7 +108,6 @@ export interface State {
   readonly queues: ReadonlyArray<QueueView>
   /** Members of the set of all workers. */
   readonly workers: ReadonlyArray<{ readonly name: string; readonly lives: boolean }>
-  /** While the fleet is suspended; `until` is undefined when that has no end. */
-  readonly suspended: { readonly until: number | undefined } | undefined
+  readonly suspended: Suspension | undefined
   readonly wrongTypes: ReadonlyArray<{ readonly key: string; readonly found: string; readonly expected: string }>
 }

@@ -300,13 +300,20 @@ describe("suspend and pause", { timeout: 60_000 }, () => {
     const forAWhile = await cli.json(["suspend", "--duration", "1h"])
     assert.isTrue(forAWhile.suspended)
     assert.closeTo(Date.parse(forAWhile.until) - Date.now(), 3_600_000, 10_000)
+    assert.match(
+      (await cli.run(["info", "su1"])).stdout,
+      /^suspended until \S+ \S+ \+00:00 \(in (?:59m \d+s|1h)\): workers take no jobs till then, or until effect-rq resume\n\nQUEUE /
+    )
+    assert.match((await cli.run(["info", "su1", "--raw"])).stdout, /^suspended until=\S+Z\nqueue su1 /)
+    const { suspendedUntil } = await cli.json(["info"])
+    assert.closeTo(Date.parse(suspendedUntil), Date.parse(forAWhile.until), 10_000)
     assert.match((await cli.run(["suspend"])).stdout, /^suspended: .*until effect-rq resume\n$/)
     await enqueue("app.greet", "name=x", "-q", "su1", "--job-id", "su-a")
     await worker.until(/suspended, taking no jobs/)
     const info = await cli.run(["info", "su1"])
     assert.match(info.stdout, /^suspended: workers take no jobs until effect-rq resume\n\nQUEUE /)
     assert.match((await cli.run(["info", "su1", "--raw"])).stdout, /^suspended\nqueue su1 /)
-    assert.isTrue((await cli.json(["info"])).suspended)
+    assert.deepInclude(await cli.json(["info"]), { suspended: true, suspendedUntil: null })
     assert.strictEqual((await show("su-a")).status, "queued")
 
     assert.deepStrictEqual(await cli.json(["pause", "su2", "unused"]), [

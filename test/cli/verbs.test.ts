@@ -312,10 +312,15 @@ describe("info", () => {
       /^queue i1 1 scheduled=1 started=0 finished=0 failed=0 deferred=0 canceled=0 paused=0 oldest_ms=\d+ overdue=0 lag_ms=0 next_due=\S+Z leader=-\n$/
     )
     const { queues, time, ...rest } = await cli.json(["info", "i1", "--only-queues"])
-    assert.deepStrictEqual(rest, { suspended: false })
+    assert.deepStrictEqual(rest, { suspended: false, suspendedUntil: null })
     assert.isFalse(Number.isNaN(Date.parse(time)))
     assert.deepInclude(queues[0], { name: "i1", queued: 1, scheduled: 1, overdue: 0, lagMillis: 0, leader: null })
-    assert.deepStrictEqual(Object.keys(await cli.json(["info", "-W"])).sort(), ["suspended", "time", "workers"])
+    assert.deepStrictEqual(Object.keys(await cli.json(["info", "-W"])).sort(), [
+      "suspended",
+      "suspendedUntil",
+      "time",
+      "workers"
+    ])
   })
 
   it("shows the rest, and what can't be read, where a key holds something foreign", async () => {

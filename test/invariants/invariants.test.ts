@@ -226,6 +226,12 @@ const rows: ReadonlyArray<Row> = [
   ["paused", { "rq:effect:paused": set("q") }, ["paused-queue"], { severity: "info" }],
   ["suspended", { "rq:suspended": lock("1", null) }, ["suspended"], { severity: "info" }],
   [
+    "suspended for a time",
+    { "rq:suspended": lock("1", now * 1000 + 90_000) },
+    ["suspended"],
+    { message: `all workers are suspended until ${new Date(now * 1000 + 90_000).toISOString()}, for 1 min 30 s more` }
+  ],
+  [
     "results of a job that is gone",
     { "rq:results:a": { ...keep, type: "stream", value: [] } },
     ["stray-results"],

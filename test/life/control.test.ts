@@ -3,8 +3,11 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Control, Redis } from "effect-rq"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as keys from "../../src/wire/keys.js"
 import { client, consistent, enqueueNamed, hget, range, Task, travelling, type World } from "./support.js"
 
@@ -26,6 +29,7 @@ describe("suspend", () => {
         yield* fleet.suspend()
         assert.isTrue(yield* fleet.isSuspended)
         assert.strictEqual(yield* world.redis.send("GET", "rq:suspended"), "1")
+        assert.deepStrictEqual(yield* fleet.suspension, Option.some({ until: Option.none() }))
         // a push meets workers that wait on the server
         yield* enqueueNamed(world, range(20).map((index) => `n${index}`))
         yield* world.adjust("1 minute")
@@ -59,13 +63,19 @@ describe("suspend", () => {
         const fleet = yield* control(world)
         yield* world.worker("worker")
         yield* world.adjust("1 second")
+        assert.deepStrictEqual(yield* fleet.suspension, Option.none())
         yield* fleet.suspend({ duration: "9200 millis" })
+        const { until } = Option.getOrThrow(yield* fleet.suspension)
+        const now = yield* Clock.currentTimeMillis
+        assert.deepStrictEqual(until, Option.some(DateTime.unsafeMake(now + 10_000)))
         yield* enqueueNamed(world, ["a"])
         yield* world.adjust("10 seconds")
         assert.isTrue(yield* fleet.isSuspended)
+        assert.deepStrictEqual(Option.flatMap(yield* fleet.suspension, ({ until }) => until), until)
         assert.deepStrictEqual(world.ran, [])
         yield* world.adjust(1)
         assert.isFalse(yield* fleet.isSuspended)
+        assert.deepStrictEqual(yield* fleet.suspension, Option.none())
         yield* world.adjust("1 second")
         assert.deepStrictEqual(world.names(), ["a"])
         const error = yield* Effect.flip(fleet.suspend({ duration: 0 }))

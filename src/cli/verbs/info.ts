@@ -12,7 +12,7 @@ import * as Control from "../../Control.js"
 import * as Inspector from "../../Inspector.js"
 import type * as Redis from "../../Redis.js"
 import { withRedis } from "../connection.js"
-import { showDuration, showInstant } from "../duration.js"
+import { showDuration, showInstant, showRelative } from "../duration.js"
 import { type Failure, misused } from "../failure.js"
 import { columns, cut, isTerminal, print, printable, printJson, style } from "../terminal.js"
 import type { Values } from "../verbs.js"
@@ -24,7 +24,7 @@ interface Snapshot {
   readonly queues: ReadonlyArray<Inspector.QueueInfo>
   readonly workers: ReadonlyArray<Inspector.WorkerInfo>
   /** Whether no worker takes anything, and the queues that none of ours takes anything of. */
-  readonly suspended: boolean
+  readonly suspended: Option.Option<Control.Suspension>
   readonly paused: ReadonlySet<string>
 }
 
@@ -36,7 +36,7 @@ const read = (
     const inspector = yield* Inspector.make
     const control = yield* Control.make
     const asked = named.length > 0 ? [...new Set(named)] : undefined
-    const suspended = yield* control.isSuspended
+    const suspended = yield* control.suspension
     const paused = new Set(yield* control.paused)
     const queues = options.onlyWorkers && !options.byQueue ? [] : [...(yield* inspector.queues(asked))]
     // One that is paused before it is used is not known as a queue yet.
@@ -117,9 +117,25 @@ const workerJson = (worker: Inspector.WorkerInfo, now: number) => ({
   problem: problemOf(worker)
 })
 
+/** When the suspension ends by itself. */
+const endOf = ({ suspended }: Snapshot): Option.Option<DateTime.Utc> => Option.flatMap(suspended, ({ until }) => until)
+
+const suspensionLine = (snapshot: Snapshot): string =>
+  Option.match(endOf(snapshot), {
+    onNone: () => "suspended: workers take no jobs until effect-rq resume",
+    onSome: (until) => {
+      const millis = DateTime.toEpochMillis(until)
+      const left = showRelative(millis, snapshot.now)
+      return `suspended until ${
+        showInstant(millis)
+      } (${left}): workers take no jobs till then, or until effect-rq resume`
+    }
+  })
+
 const toJson = (snapshot: Snapshot, { onlyQueues, onlyWorkers }: Options) => ({
   time: new Date(snapshot.now).toISOString(),
-  suspended: snapshot.suspended,
+  suspended: Option.isSome(snapshot.suspended),
+  suspendedUntil: iso(endOf(snapshot)),
   ...(onlyWorkers ? {} : { queues: snapshot.queues.map((queue) => queueJson(queue, snapshot)) }),
   ...(onlyQueues ? {} : { workers: snapshot.workers.map((worker) => workerJson(worker, snapshot.now)) })
 })
@@ -233,7 +249,14 @@ const rawLines = (
   { now, paused, queues, suspended, workers }: Snapshot,
   options: Options
 ): ReadonlyArray<string> => [
-  ...(suspended ? ["suspended"] : []),
+  ...(Option.isNone(suspended)
+    ? []
+    : [
+      Option.match(suspended.value.until, {
+        onNone: () => "suspended",
+        onSome: (until) => `suspended until=${DateTime.formatIso(until)}`
+      })
+    ]),
   ...(options.onlyWorkers ? [] : queues.map((queue) =>
     [
       `queue ${printable(queue.name)} ${queue.queued}`,
@@ -267,7 +290,7 @@ const rawLines = (
 const show = (snapshot: Snapshot, options: Options): Effect.Effect<void> => {
   if (options.json) return printJson(toJson(snapshot, options))
   const lines = options.raw ? rawLines(snapshot, options) : [
-    ...(snapshot.suspended ? [style.yellow("suspended: workers take no jobs until effect-rq resume"), ""] : []),
+    ...(Option.isSome(snapshot.suspended) ? [style.yellow(suspensionLine(snapshot)), ""] : []),
     ...(options.onlyWorkers ? [] : queueLines(snapshot)),
     ...(options.onlyWorkers || options.onlyQueues ? [] : [""]),
     ...(options.onlyQueues ? [] : workerLines(snapshot, options)),
