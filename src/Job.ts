@@ -47,7 +47,10 @@ export type Lifetime = Duration.DurationInput | "forever"
 export interface Defaults {
   /** How long a handler may run before it is interrupted and the job fails. Default: 180 seconds, as in RQ. */
   readonly timeout?: Lifetime | undefined
-  /** How long the job may wait in its queue before it is dropped. Counted from when it is queued. Default: forever. */
+  /**
+   * How long the job may wait in its queue before it is dropped. Counted from when it is queued, and anew when it comes back
+   * to its queue. Default: forever.
+   */
   readonly ttl?: Duration.DurationInput | undefined
   /** How long the job and its result are kept after success; zero deletes the job at once. Default: 500 seconds. */
   readonly resultTtl?: Lifetime | undefined

@@ -9,6 +9,7 @@ import { luaHoldsListOrNothing } from "../lifecycle/attempt.js"
 import { luaIsQueued } from "../lifecycle/handover.js"
 import { graceSeconds } from "../lifecycle/promote.js"
 import { luaSecondsOf } from "../lifecycle/seconds.js"
+import { luaBeginsWaiting } from "../lifecycle/waits.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 
@@ -42,7 +43,7 @@ local FINISHED, FAILED, CANCELED, WORKER, HANDOVERS, HANDOVER = KEYS[6], KEYS[7]
 local REGISTRY = { scheduled = SCHEDULED, deferred = DEFERRED, finished = FINISHED, failed = FAILED, stopped = FAILED,
   canceled = CANCELED }
 ${luaSecondsOf}
-${luaAttempt}${luaHoldsListOrNothing}
+${luaAttempt}${luaHoldsListOrNothing}${luaBeginsWaiting}
 -- nil when the list is too long to be looked through
 local function isIn(list, id)
   if (attempt("LLEN", list) or 0) > ${longest} then return nil end
@@ -125,7 +126,7 @@ export const restartLost = forJob(
   "restart-lost",
   `
 local job = attempt("HMGET", key, "status", "origin", "started_at", "last_heartbeat", "worker_name", "execution",
-  "abandon_count") or {}
+  "abandon_count", "ttl") or {}
 if job[1] ~= "started" or job[2] ~= queue then return "it is not started there any more" end
 local last = math.max(secondsOf(job[3]) or 0, secondsOf(job[4]) or 0)
 if NOW - last < 2 * ${settledSeconds} then return "its worker may be alive: look again in two minutes" end
@@ -137,6 +138,7 @@ if left then return left end
 if not holdsListOrNothing(QUEUE .. queue) then return "the key of the queue holds something else" end
 redis.call("HSET", key, "status", "queued", "worker_name", "", "abandon_count", (tonumber(job[7] or "") or 0) + 1)
 redis.call("HDEL", key, "started_at", "execution")
+beginsWaiting(key, job[8])
 redis.call("LPUSH", QUEUE .. queue, id)
 return ""
 `
@@ -188,8 +190,7 @@ end
 if not holdsListOrNothing(QUEUE .. queue) then return "the key of the queue holds something else" end
 attempt("ZREM", DEFERRED .. queue, id)
 redis.call("HSET", key, "status", "queued", "enqueued_at", NOW_DATE)
-local ttl = tonumber(job[5] or "")
-if ttl and ttl >= 1 and ttl < 1e11 then redis.call("EXPIRE", key, math.floor(ttl)) end
+beginsWaiting(key, job[5])
 redis.call(job[4] == "1" and "LPUSH" or "RPUSH", QUEUE .. queue, id)
 for i = 1, #parents do attempt("SREM", JOB .. parents[i] .. ":dependents", id) end
 redis.call("DEL", set)

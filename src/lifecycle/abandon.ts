@@ -151,12 +151,33 @@ local function abandonedText(who, times)
     times .. " times"
 end
 
+-- Whether another run of the job is known than the one that has expired: what was left of that one only goes away then.
+-- \`current\` is an execution of ours. Those of RQ 2 are listed with the job, RQ 1 has the id of the job alone.
+local function runsOtherwise(queue, id, execution, current)
+  local started = STARTED .. queue
+  if current and redis.call("ZSCORE", started, id .. ":" .. current) then return true end
+  local alone = execution ~= "" and redis.call("ZSCORE", started, id)
+  if alone and tonumber(alone) >= NOW then return true end
+  local others = attempt("ZRANGE", EXECUTIONS .. id, 0, 99) or {}
+  for i = 1, #others do
+    local score = others[i] ~= execution and redis.call("ZSCORE", started, id .. ":" .. others[i])
+    if score and tonumber(score) >= NOW then return true end
+  end
+  return false
+end
+
 local function abandonOurs(queue, id, execution)
-  local job = takeOut(nil, queue, id, execution, "abandon_count", "failure_ttl", "retries_left")
+  if runsOtherwise(queue, id, execution) then
+    redis.call("ZREM", STARTED .. queue, id .. ":" .. execution)
+    attempt("ZREM", EXECUTIONS .. id, execution)
+    redis.call("DEL", EXECUTION .. id .. ":" .. execution)
+    return
+  end
+  local job = takeOut(nil, queue, id, execution, "abandon_count", "failure_ttl", "retries_left", "ttl")
   if not job then return end
   if isAhead(execution) then
     redis.call("HSET", JOB .. id, "abandon_count", job[3] or 0)
-    toQueued(queue, id)
+    toQueued(queue, id, job[6])
     abandoned[#abandoned + 1] = { queue, id, job[2] or "", 0, 0, "queued", 0 }
     return
   end
@@ -170,24 +191,13 @@ local function abandonOurs(queue, id, execution)
   if left and left > 0 or not left and times <= maxAbandons then
     if left then redis.call("HSET", JOB .. id, "retries_left", left - 1) end
     addResult(id, "4", execution, "", ttl == 0 and 60 or ttl, "exc_string", exceptionString(text), "")
-    toQueued(queue, id)
+    toQueued(queue, id, job[6])
   else
     outcome = "failed"
     toFailed(queue, id, execution, "", ttl, exceptionString("Moved to FailedJobRegistry, due to " .. text), "", "failed")
   end
   WORKER = ARGV[1]
   abandoned[#abandoned + 1] = { queue, id, dead, 0, times, outcome, 0 }
-end
-
--- Whether another run of the job is known than the one that has expired: what was left of that one only goes away then.
-local function runsOtherwise(queue, id, execution, current)
-  if current and redis.call("ZSCORE", STARTED .. queue, id .. ":" .. current) then return true end
-  local others = attempt("ZRANGE", EXECUTIONS .. id, 0, 99) or {}
-  for i = 1, #others do
-    local score = others[i] ~= execution and redis.call("ZSCORE", STARTED .. queue, id .. ":" .. others[i])
-    if score and tonumber(score) >= NOW then return true end
-  end
-  return false
 end
 
 -- Whether the id waits in the queue; nil when the queue is too long to tell.
@@ -207,7 +217,7 @@ end
 local function abandonPythons(queue, member, id, execution)
   local key = JOB .. id
   local job = redis.pcall("HMGET", key, "status", "worker_name", "abandon_count", "failure_ttl", "retries_left",
-    "retry_intervals", "enqueue_at_front_on_retry", "execution", "failure_callback_name", "webhooks")
+    "retry_intervals", "enqueue_at_front_on_retry", "execution", "failure_callback_name", "webhooks", "ttl")
   local status = not job.err and job[1]
   local uncalled = not job.err and (isSet(job[9]) or isSet(job[10]))
   local neverStarted = false
@@ -234,7 +244,7 @@ local function abandonPythons(queue, member, id, execution)
   attempt("LREM", QUEUE .. queue .. ":intermediate", 1, id)
   if neverStarted then
     -- The worker died between taking it and starting it. RQ fails it; nothing of it has run.
-    toQueued(queue, id)
+    toQueued(queue, id, job[11])
     abandoned[#abandoned + 1] = { queue, id, dead, 1, 0, "queued", 0 }
     return true
   end

@@ -11,6 +11,7 @@ import { luaAttempt } from "./attempt.js"
 import { luaDependents } from "./dependents.js"
 import { luaRequireType } from "./enqueue.js"
 import { luaAnnounceNext } from "./schedule.js"
+import { luaBeginsWaiting } from "./waits.js"
 
 export interface Admission {
   readonly id: string
@@ -78,7 +79,7 @@ local front, ttl, allowFailure, now, parents = ARGV[7] == "1", ARGV[8], ARGV[9] 
 local key = JOB .. id
 ${luaAttempt}
 local function holdsListOrNothing() return true end
-${luaRequireType}${luaAnnounceNext}${luaDependents}
+${luaRequireType}${luaAnnounceNext}${luaBeginsWaiting}${luaDependents}
 local wrong = requireType(KEYS[1], "set") or requireType(QUEUE .. queue, "list") or
   requireType(SCHEDULED .. queue, "zset") or requireType(DEFERRED .. queue, "zset")
 if wrong then return wrong end

@@ -33,7 +33,10 @@ local function runAgain(queue, id, due, atFront)
   end
   redis.call("HSET", key, "status", "queued", "enqueued_at", NOW_DATE)
   redis.call("HDEL", key, "due_at") -- it is not late for what it was due for then
-  if attempt(atFront and "LPUSH" or "RPUSH", QUEUE .. queue, id) then return true end
+  if attempt(atFront and "LPUSH" or "RPUSH", QUEUE .. queue, id) then
+    beginsWaiting(key, redis.call("HGET", key, "ttl"))
+    return true
+  end
   -- the key of the queue holds something foreign: the job rests where it is seen
   redis.call("HSET", key, "status", "failed")
   attempt("ZADD", FAILED .. queue, -1, id)

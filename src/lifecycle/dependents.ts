@@ -45,8 +45,7 @@ local function releaseDependents(id, ended, ttl)
     elseif isReleased(dependent, job[3] == "1", id, ended) and holdsListOrNothing(QUEUE .. job[2]) then
       attempt("ZREM", DEFERRED .. job[2], dependent)
       redis.call("HSET", key, "status", "queued", "enqueued_at", NOW_DATE)
-      local ttl = tonumber(job[5] or "")
-      if ttl and ttl >= 1 and ttl < 1e11 then redis.call("EXPIRE", key, math.floor(ttl)) end
+      beginsWaiting(key, job[5])
       redis.call(job[4] == "1" and "LPUSH" or "RPUSH", QUEUE .. job[2], dependent)
       redis.call("SREM", set, dependent)
       redis.call("DEL", JOB .. ":" .. dependent .. ":dependencies")

@@ -10,6 +10,7 @@
 import type * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 import { luaIsRefusal } from "./attempt.js"
+import { luaBeginsWaiting } from "./waits.js"
 
 /** One run of one job by one worker. */
 export interface Execution {
@@ -69,7 +70,7 @@ local function holdsListOrNothing(key)
   return false
 end
 
-${luaIsOwner}
+${luaIsOwner}${luaBeginsWaiting}
 -- Whether a job's status, worker and execution say that this execution is the current one of \`owner\`. It is not when the
 -- job is somewhere else by now, or runs again, here or with another worker, because somebody who does not know of
 -- executions has queued it meanwhile.

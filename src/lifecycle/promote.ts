@@ -12,6 +12,7 @@
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 import { luaLease } from "./lease.js"
+import { luaBeginsWaiting } from "./waits.js"
 
 /** For how many seconds a due id without a scheduled job is left in place before it is dropped. */
 export const graceSeconds = 60
@@ -91,7 +92,7 @@ export const promote = Redis.script(
   {
     name: "promote",
     numberOfKeys: (params) => keysBeforeQueues + 3 * params.queues.length,
-    lua: `${luaLease}
+    lua: `${luaLease}${luaBeginsWaiting}
 local jobs, firstSeen = KEYS[2], KEYS[3]
 local token, now, nowDate, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local budget, grace, nowSeconds = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[2])
@@ -132,8 +133,7 @@ local function promoteDue(scheduled, queue, seen, skip)
     local job = redis.pcall("HMGET", key, "status", "ttl", "enqueue_at_front", "enqueue_at_front_on_retry")
     if job[1] == "scheduled" then
       redis.call("HSET", key, "status", "queued", "enqueued_at", nowDate, "due_at", score)
-      local ttl = job[2] and tonumber(job[2])
-      if ttl and ttl >= 1 and ttl < 1e11 then redis.call("EXPIRE", key, math.floor(ttl)) end
+      beginsWaiting(key, job[2])
       if job[3] == "1" or job[4] == "1" and (redis.call("HGET", key, "ended_at") or "") ~= "" then
         redis.call("LPUSH", queue, id)
       else

@@ -6,19 +6,17 @@
  */
 
 export const luaRelease = `
-local function toQueued(queue, id)
+local function toQueued(queue, id, ttl)
   redis.call("HSET", JOB .. id, "status", "queued", "worker_name", "")
   redis.call("HDEL", JOB .. id, "started_at")
+  beginsWaiting(JOB .. id, ttl)
   redis.call("LPUSH", QUEUE .. queue, id)
 end
 
--- Its lifetime in the queue begins anew.
 local function release(queue, id, execution)
   local job = holdsListOrNothing(QUEUE .. queue) and takeOut(WORKER, queue, id, execution, "ttl")
   if not job then return 0 end
-  toQueued(queue, id)
-  local ttl = tonumber(job[3] or "")
-  if ttl and ttl >= 1 and ttl < 1e11 then redis.call("EXPIRE", JOB .. id, math.floor(ttl)) end
+  toQueued(queue, id, job[3])
   return 1
 end
 `

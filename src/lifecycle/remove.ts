@@ -12,6 +12,7 @@ import * as keys from "../wire/keys.js"
 import { luaAttempt, luaHoldsListOrNothing } from "./attempt.js"
 import { luaDependents } from "./dependents.js"
 import { luaRequireType } from "./enqueue.js"
+import { luaBeginsWaiting } from "./waits.js"
 
 export const remove = Redis.script(
   (params: {
@@ -42,7 +43,7 @@ export const remove = Redis.script(
     lua: `${luaRequireType}
 local registry, id, NOW_DATE = KEYS[1], ARGV[1], ARGV[2]
 local JOB, QUEUE, DEFERRED = KEYS[2], KEYS[6], KEYS[7]
-${luaAttempt}${luaHoldsListOrNothing}${luaDependents}
+${luaAttempt}${luaHoldsListOrNothing}${luaBeginsWaiting}${luaDependents}
 local wrong = requireType(registry, "zset")
 if wrong then return wrong end
 local removed = 0

@@ -37,8 +37,7 @@ local function requeueOne(id)
   redis.call("PERSIST", key)
   attempt("PERSIST", RESULTS .. id)
   redis.call("PERSIST", key .. ":dependents")
-  local ttl = tonumber(job[3] or "")
-  if ttl and ttl >= 1 and ttl < 1e11 then redis.call("EXPIRE", key, math.floor(ttl)) end
+  beginsWaiting(key, job[3])
   redis.call(ARGV[2] == "1" and "LPUSH" or "RPUSH", QUEUE .. origin, id)
   return { 1, status }
 end

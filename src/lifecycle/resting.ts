@@ -6,6 +6,7 @@
 import type * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 import { luaAttempt, luaHoldsListOrNothing } from "./attempt.js"
+import { luaBeginsWaiting } from "./waits.js"
 
 export const restingKeys: ReadonlyArray<Redis.Arg> = [
   keys.family.job,
@@ -28,7 +29,7 @@ local JOB, QUEUE, SCHEDULED, DEFERRED, FINISHED, FAILED = KEYS[1], KEYS[2], KEYS
 local CANCELED, RESULTS, HANDOVERS, HANDOVER = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local REGISTRY = { scheduled = SCHEDULED, deferred = DEFERRED, finished = FINISHED, failed = FAILED, stopped = FAILED,
   canceled = CANCELED }
-${luaAttempt}${luaHoldsListOrNothing}
+${luaAttempt}${luaHoldsListOrNothing}${luaBeginsWaiting}
 -- Takes a job out of where its status says that it is, and out of what it waits for.
 local function takeFrom(status, origin, id)
   if status == "queued" then

@@ -7,6 +7,7 @@ import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
 import * as Golden from "../support/golden.js"
 import {
+  assertNoTtl,
   assertTtl,
   assertUnchanged,
   at,
@@ -20,7 +21,7 @@ import {
   waiting,
   zset
 } from "./support.js"
-import { completed, execution, putExecution, putStarted, resultsOf, turn } from "./turn.js"
+import { completed, execution, prefix, putExecution, putStarted, resultsOf, turn } from "./turn.js"
 
 const slice = (redis: RedisService, params: Partial<AbandonParams> & { readonly time?: number } = {}) => {
   const { time = now, ...rest } = params
@@ -255,6 +256,51 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
       assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
       assert.deepStrictEqual(yield* waiting(redis), [])
       assert.strictEqual(yield* status(redis, "canceled"), "canceled")
+    }))
+
+  it("of a job that Python runs by now only clears away what the dead worker left", ({ redis }) =>
+    Effect.gen(function*() {
+      // Python has queued it again and started it, and knows nothing of the field that names the execution
+      const started = { abandonedAt: now - 1, fields: { worker_name: "theirs", execution: execution(0) } }
+      yield* putStarted(redis, "rq2", started)
+      yield* putExecution(redis, "rq2")
+      yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now), `rq2:${pythons(0)}`)
+      yield* putExecution(redis, "rq2", pythons(0))
+      yield* putStarted(redis, "rq1", started)
+      yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now + 1), "rq1")
+      const before = { rq1: yield* job(redis, "rq1"), rq2: yield* job(redis, "rq2") }
+      assert.deepStrictEqual(yield* abandon(redis), [])
+      assert.deepStrictEqual(yield* waiting(redis), [])
+      assert.deepStrictEqual({ rq1: yield* job(redis, "rq1"), rq2: yield* job(redis, "rq2") }, before)
+      assert.deepStrictEqual(yield* members(redis, keys.started("default")), [`rq2:${pythons(0)}`, "rq1"])
+      assert.deepStrictEqual(yield* members(redis, keys.executions("rq2")), [pythons(0)])
+      assert.strictEqual(yield* redis.send("EXISTS", keys.execution("rq2", execution(0))), 0)
+      assert.strictEqual(yield* redis.send("EXISTS", keys.execution("rq2", pythons(0))), 1)
+    }))
+
+  it("runs a job again whose other run is as dead", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { ...dead, fields: { worker_name: "theirs", execution: execution(0) } })
+      yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now - 1), `a:${pythons(0)}`)
+      yield* putExecution(redis, "a", pythons(0))
+      const abandoned = yield* abandon(redis)
+      assert.deepStrictEqual(abandoned.map(({ id, outcome }) => [id, outcome]), [["a", "queued"]])
+      assert.deepStrictEqual(yield* waiting(redis), ["a"])
+      assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
+    }))
+
+  it("begins the lifetime in the queue anew, as whatever comes back to it", ({ redis }) =>
+    Effect.gen(function*() {
+      const fields = { worker_name: "dead", ttl: "30" }
+      yield* putStarted(redis, "ran", { ...dead, fields })
+      yield* putStarted(redis, "ahead", { ...dead, execution: `${prefix}80000001`, fields })
+      yield* putStarted(redis, "none", { ...dead, execution: execution(2), fields: { ...fields, ttl: "" } })
+      yield* putPythons(redis, "theirs", { ...fields, retries_left: "1" })
+      assert.deepStrictEqual((yield* abandon(redis)).map(({ outcome }) => outcome), Array(4).fill("queued"))
+      for (const id of ["ran", "ahead", "theirs"]) yield* assertTtl(redis, keys.job(id), 30)
+      yield* assertNoTtl(redis, keys.job("none"))
+      yield* turn(redis, { want: 4, counter: 5 })
+      for (const id of ["ran", "ahead", "theirs", "none"]) yield* assertNoTtl(redis, keys.job(id))
     }))
 
   it("does bounded work, the longest dead first; a full slice lets the next call go on at once", ({ redis }) =>

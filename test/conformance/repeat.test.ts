@@ -63,6 +63,14 @@ suite("complete with repeats: started -> scheduled or queued", (it) => {
       yield* assertNoTtl(redis, keys.results("a"))
     }))
 
+  it("that is queued at once begins its lifetime in the queue anew", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { fields: { repeats_left: "1", repeat_intervals: "[0]", ttl: "30" } })
+      yield* turn(redis, { ended: [completed("a")] })
+      assert.deepStrictEqual(yield* waiting(redis), ["a"])
+      yield* assertTtl(redis, keys.job("a"), 30)
+    }))
+
   it("takes the intervals in their order, the last one for all the rest, and then is finished", ({ redis }) =>
     Effect.gen(function*() {
       assert.deepStrictEqual(

@@ -94,6 +94,25 @@ suite("fail with retries: started -> queued or scheduled", (it) => {
       }
     }))
 
+  it("begins the lifetime in the queue anew, which one that is scheduled has not yet", ({ redis }) =>
+    Effect.gen(function*() {
+      for (
+        const [id, fields] of Object.entries({
+          "at-once": { retries_left: "1", ttl: "30" },
+          "later": { retries_left: "1", retry_intervals: "[10]", ttl: "30" },
+          "endless": { retries_left: "1", ttl: "1e300" },
+          "none": { retries_left: "1", ttl: "" }
+        })
+      ) {
+        yield* putStarted(redis, id, { fields })
+        yield* turn(redis, { ended: [failed(id)] })
+      }
+      yield* assertTtl(redis, keys.job("at-once"), 30)
+      for (const id of ["later", "endless", "none"]) yield* assertNoTtl(redis, keys.job(id))
+      yield* turn(redis, { want: 3, counter: 1 })
+      yield* assertNoTtl(redis, keys.job("at-once"))
+    }))
+
   it("with an interval is scheduled to the millisecond, and tells schedulers when it is due", ({ redis }) =>
     Effect.gen(function*() {
       const messages = yield* redis.subscribe(keys.schedulerChannel("default"))

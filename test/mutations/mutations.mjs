@@ -75,7 +75,7 @@ export const mutations = [
     name: "promote-ttl",
     what: "a promoted job waits for longer than its ttl",
     file: lifecycle("promote"),
-    find: `redis.call("EXPIRE", key, math.floor(ttl))`,
+    find: `beginsWaiting(key, job[2])`,
     replace: "",
     tests: conformance("promote")
   },
@@ -772,6 +772,30 @@ export const mutations = [
     find: "or runsOtherwise(queue, id, execution, job[8])",
     replace: "",
     tests: conformance("abandon")
+  },
+  {
+    name: "abandon-ours-runs",
+    what: "a job of ours that Python runs by now is queued once more",
+    file: lifecycle("abandon"),
+    find: "if runsOtherwise(queue, id, execution) then",
+    replace: "if false then",
+    tests: conformance("abandon")
+  },
+  {
+    name: "release-ttl",
+    what: "a job that comes back to its queue waits there for longer than its ttl",
+    file: lifecycle("release"),
+    find: "beginsWaiting(JOB .. id, ttl)",
+    replace: "",
+    tests: conformance("abandon", "release")
+  },
+  {
+    name: "again-ttl",
+    what: "a job that is tried again at once waits for longer than its ttl",
+    file: lifecycle("again"),
+    find: `beginsWaiting(key, redis.call("HGET", key, "ttl"))`,
+    replace: "",
+    tests: conformance("retry", "repeat")
   },
   {
     name: "enqueue-once-in-call",
