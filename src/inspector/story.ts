@@ -309,7 +309,6 @@ export const tell = (facts: Facts): Story => {
   const { createdAt, enqueuedAt, status } = job
   const dueField = job.other.get("due_at")
   const dueAt = dueField === undefined ? undefined : Number(dueField) * 1000
-  const failures = Number(job.other.get("failed_attempts") ?? 0)
   const isCurrent = status === "started" || status === "finished" || status === "failed" || status === "stopped"
   /** Before which run it was last queued. Being scheduled again leaves that time as it was. */
   const queuedBefore = enqueuedAt === undefined ? -1 : Math.min(
@@ -317,9 +316,20 @@ export const tell = (facts: Facts): Story => {
     isCurrent || status === "scheduled" ? Math.max(0, runs.length - 1) : runs.length
   )
 
-  /** Why it was to run again, and when. */
-  const whyAgain = (previous: Run, at: number): ReadonlyArray<Reason> => {
-    if (previous.endedAt === undefined) return []
+  const { failures, lost, repeats } = attemptsOf(facts, runs)
+
+  /** Of a job that is to run again the last run is known, whatever it has left. */
+  const isLastRun = (run: Run | undefined): boolean =>
+    !isCurrent && run?.endedAt !== undefined && job.endedAt !== undefined && Math.abs(run.endedAt - job.endedAt) <= 1
+
+  /** Why it was to run again, and when; `previous` is the last run before that left a trace. */
+  const whyAgain = (previous: Run | undefined, at: number): ReadonlyArray<Reason> => {
+    if (lost > 0 && !isLastRun(previous) && previous?.type !== "retried") {
+      return failures === 0 && repeats > 0
+        ? [reason("repeat", "it repeats; when the run before has ended is not kept")]
+        : [reason("unknown", "the run before has left no trace")]
+    }
+    if (previous?.endedAt === undefined) return []
     const pause = at - previous.endedAt
     if (previous.type === "retried") {
       const isInterval = job.retryIntervals?.includes(Math.round(pause / 1000)) === true
@@ -333,10 +343,14 @@ export const tell = (facts: Facts): Story => {
       ]
     }
     if (previous.type === "successful" && job.repeatsLeft !== undefined) {
-      return [reason("repeat", `it repeats, and the pause before the next time is ${span(pause)}`)]
+      return [
+        reason("repeat", pause <= soon ? atOnce : `it repeats, and the pause before the next time is ${span(pause)}`)
+      ]
     }
     return [reason("requeue", "somebody queued it again")]
   }
+
+  const isFirst = (previous: Run | undefined): boolean => previous === undefined && lost === 0
 
   const addQueued = (previous: Run | undefined) => {
     if (enqueuedAt === undefined) return
@@ -344,11 +358,11 @@ export const tell = (facts: Facts): Story => {
     if (promoted) {
       add(
         { what: "due", at: dueAt, by: undefined, detail: "due" },
-        previous === undefined
-          ? createdAt !== undefined && dueAt - createdAt > soon
-            ? [reason("scheduled", `it was scheduled for that time, ${span(dueAt - createdAt)} ahead`)]
-            : []
-          : whyAgain(previous, dueAt)
+        !isFirst(previous)
+          ? whyAgain(previous, dueAt)
+          : createdAt !== undefined && dueAt - createdAt > soon
+          ? [reason("scheduled", `it was scheduled for that time, ${span(dueAt - createdAt)} ahead`)]
+          : []
       )
       const term = leaderAt(terms, enqueuedAt)
       add({
@@ -361,7 +375,7 @@ export const tell = (facts: Facts): Story => {
       }, whyLate(dueAt, enqueuedAt))
       return
     }
-    const waited = facts.parents.length > 0 && previous === undefined
+    const waited = facts.parents.length > 0 && isFirst(previous)
     add(
       {
         what: "queued",
@@ -369,7 +383,7 @@ export const tell = (facts: Facts): Story => {
         by: undefined,
         detail: waited ? `released into ${queue}` : `queued in ${queue}`
       },
-      previous !== undefined
+      !isFirst(previous)
         ? whyAgain(previous, enqueuedAt)
         : waited
         ? facts.parents.map(({ endedAt, id, status }) =>
@@ -408,12 +422,7 @@ export const tell = (facts: Facts): Story => {
           ? last.at === undefined ? [] : whyWaited(last.at, run.startedAt, run.worker)
           : previous === undefined
           ? [reason("unknown", "when it was queued for this run is not kept, since it was queued again later")]
-          : whyNext(
-            facts,
-            previous,
-            run.startedAt,
-            runs.slice(0, index).filter(({ type }) => type === "retried").length
-          )
+          : whyNext(facts, runs, index, run.startedAt)
       )
     }
     if (run.type !== "running") endOf(run)
@@ -432,11 +441,11 @@ export const tell = (facts: Facts): Story => {
       }
       add(
         { what: "due", at: due, by: undefined, detail: due > now ? "will be due" : "due, and not promoted" },
-        previous === undefined
-          ? createdAt === undefined || due - createdAt <= soon
-            ? []
-            : [reason("scheduled", `it is scheduled for that time, ${span(due - createdAt)} ahead`)]
-          : whyAgain(previous, due)
+        !isFirst(previous)
+          ? whyAgain(previous, due)
+          : createdAt === undefined || due - createdAt <= soon
+          ? []
+          : [reason("scheduled", `it is scheduled for that time, ${span(due - createdAt)} ahead`)]
       )
       if (facts.leader === undefined) {
         waitsFor.push(reason("no-leader", `no scheduler leads ${queue} now: it will not be promoted`))
@@ -496,9 +505,18 @@ export const tell = (facts: Facts): Story => {
       }
       break
   }
-  const attempts = Number(job.other.get("repeat_count") ?? 0) + failures
-  if (runs.length > 0 && attempts > runs.length) {
-    waitsFor.push(reason("unknown", `${attempts - runs.length} earlier runs have left no trace`))
+  if (lost > 0) {
+    // the last run is always known, so they came before it and before the wait for it
+    const started = moments.findLastIndex(({ what }) => what === "started")
+    const waited = (started < 0 ? moments : moments.slice(0, started)).findLastIndex(({ what }) =>
+      what === "due" || what === "queued"
+    )
+    const place = waited < 0 ? started : waited
+    const moment = moments[place]
+    if (moment !== undefined) {
+      const runs = lost === 1 ? "an earlier run has" : `${lost} earlier runs have`
+      moments[place] = { ...moment, reasons: [...moment.reasons, reason("unknown", `${runs} left no trace`)] }
+    }
   }
   return { moments, waitsFor }
 }
@@ -552,14 +570,67 @@ const runsOf = ({ job, runs }: Facts): ReadonlyArray<Run> => {
   }]
 }
 
+const atOnce = "it repeats, without a pause"
+
+interface Attempts {
+  /** Runs that were to be followed by another: since they failed, and since it repeats. */
+  readonly failures: number
+  readonly repeats: number
+  /** How many runs are counted and have left no trace. */
+  readonly lost: number
+  /** Whether every run that is kept is counted: nobody has queued it again. */
+  readonly isAll: boolean
+}
+
+const attemptsOf = ({ job }: Facts, runs: ReadonlyArray<Run>): Attempts => {
+  const failures = Number(job?.other.get("failed_attempts") ?? 0)
+  const repeats = Number(job?.other.get("repeat_count") ?? 0)
+  const { status } = job ?? {}
+  const isLast = status === "started" || status === "finished" || status === "failed" || status === "stopped"
+  const counted = failures + repeats + (isLast ? 1 : 0)
+  return { failures, repeats, lost: Math.max(0, counted - runs.length), isAll: counted === runs.length }
+}
+
+/** What is left of the time between two runs, in milliseconds. */
+const startedLater = (rest: number | undefined): ReadonlyArray<Reason> =>
+  rest !== undefined && rest > tick
+    ? [reason("unknown", `it was started ${span(rest)} after that; why is not kept`)]
+    : []
+
+/** It succeeded and was to run again, which is all that happened to it. */
+const whyRepeated = (
+  intervals: ReadonlyArray<number>,
+  previous: Run,
+  before: ReadonlyArray<Run>,
+  startedAt: number
+): ReadonlyArray<Reason> => {
+  const nth = before.filter(({ type }) => type === "successful").length
+  // beyond the end of the list its last one stands
+  const pause = (intervals[Math.min(nth, intervals.length) - 1] ?? 0) * 1000
+  return [
+    reason(
+      "repeat",
+      pause === 0 ? atOnce : `the pause before this repetition is ${span(pause)}, as its repeat intervals say`
+    ),
+    ...startedLater(previous.endedAt === undefined ? undefined : startedAt - previous.endedAt - pause)
+  ]
+}
+
 /** Between two runs of which the later was not the last: of these nothing but the intervals is kept. */
-const whyNext = ({ job }: Facts, previous: Run, startedAt: number, failures: number): ReadonlyArray<Reason> => {
-  if (previous.type !== "retried") return [reason("unknown", "when it was queued for this run is not kept")]
+const whyNext = (facts: Facts, runs: ReadonlyArray<Run>, index: number, startedAt: number): ReadonlyArray<Reason> => {
+  const { job } = facts
+  const before = runs.slice(0, index)
+  const previous = before.at(-1)
+  if (previous?.type === "successful" && attemptsOf(facts, runs).isAll) {
+    return whyRepeated(job?.repeatIntervals ?? [], previous, before, startedAt)
+  }
+  if (previous?.type !== "retried") return [reason("unknown", "when it was queued for this run is not kept")]
+  const failures = before.filter(({ type }) => type === "retried").length
   const intervals = job?.retryIntervals ?? []
   const max = (job?.retriesLeft ?? 0) + Number(job?.other.get("failed_attempts") ?? 0)
   // counted from the end, as RQ does
-  const index = intervals.length - (max - failures + 1)
-  const pause = intervals[Math.min(Math.max(index, 0), intervals.length - 1)]
+  const at = intervals.length - (max - failures + 1)
+  const pause = intervals[Math.min(Math.max(at, 0), intervals.length - 1)]
   const rest = previous.endedAt === undefined || pause === undefined
     ? undefined
     : startedAt - previous.endedAt - pause * 1000
@@ -567,8 +638,6 @@ const whyNext = ({ job }: Facts, previous: Run, startedAt: number, failures: num
     ? [reason("unknown", "what it waited for before this try is not kept")]
     : [
       reason("back-off", `the pause before this try is ${span(pause * 1000)}, as its retry intervals say`),
-      ...(rest !== undefined && rest > tick
-        ? [reason("unknown", `it was started ${span(rest)} after that; why is not kept`)]
-        : [])
+      ...startedLater(rest)
     ]
 }

@@ -2,13 +2,18 @@
  * The life of a job as it is told, and each reason for the time that it took.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Control, Inspector, type Queue, Redis } from "effect-rq"
+import { Control, Inspector, Job, JobGroup, type Queue, Redis, Worker } from "effect-rq"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import { Task, TaskFailed, travelling, type World } from "../time-travel/support/world.js"
+
+const Void = Job.make("test.void", { queue: "q" })
 
 const as = <A, E>(world: World, effect: Effect.Effect<A, E, Redis.Redis>) =>
   Effect.provideService(effect, Redis.Redis, world.redis)
@@ -421,6 +426,132 @@ describe("why it ran again", () => {
         "promoted 31 s1",
         "started 31 w1",
         "succeeded 31 w1"
+      ])
+    }))
+
+  travel("it repeats without a pause: each run has its reason", (world) =>
+    Effect.gen(function*() {
+      yield* world.worker("w1")
+      yield* world.adjust("1 second")
+      yield* enqueue(world, "a", 2000, { repeat: { times: 2 } })
+      yield* world.adjust("10 seconds")
+      const story = yield* check(world, "a", [
+        "created 1",
+        "started 1 w1, unknown",
+        "succeeded 3 w1",
+        "started 3 w1, repeat",
+        "succeeded 5 w1",
+        "queued 5, repeat",
+        "started 5 w1",
+        "succeeded 7 w1"
+      ])
+      const why = "it repeats, without a pause"
+      assert.deepStrictEqual(messages(story).slice(1), [why, why])
+      // of one that somebody has queued again as well, that can't be told
+      yield* world.queue.requeue("a")
+      yield* world.adjust("10 seconds")
+      const again = yield* tell(world, "a")
+      const reasons = again.moments.flatMap(({ reasons, what }) =>
+        what === "started" ? reasons.map(({ kind }) => kind) : []
+      )
+      assert.deepStrictEqual(reasons, ["unknown", "unknown", "unknown"])
+    }))
+
+  travel("it repeats, each time after another pause", (world) =>
+    Effect.gen(function*() {
+      yield* world.scheduler("s1")
+      yield* world.worker("w1")
+      yield* world.adjust("1 second")
+      yield* enqueue(world, "a", 0, { repeat: { times: 3, intervals: ["10 seconds", "20 seconds"] } })
+      yield* world.adjust("2 minutes")
+      const story = yield* check(world, "a", [
+        "created 1",
+        "started 1 w1, unknown",
+        "succeeded 1 w1",
+        "started 11 w1, repeat",
+        "succeeded 11 w1",
+        "started 31 w1, repeat",
+        "succeeded 31 w1",
+        "due 51, repeat",
+        "promoted 51 s1",
+        "started 51 w1",
+        "succeeded 51 w1"
+      ])
+      assert.deepStrictEqual(messages(story).slice(1, 3), [
+        "the pause before this repetition is 10 s, as its repeat intervals say",
+        "the pause before this repetition is 20 s, as its repeat intervals say"
+      ])
+    }))
+
+  const worksForVoid = (world: World) =>
+    Effect.gen(function*() {
+      const group = JobGroup.make(Void)
+      const handlers = group.toLayer({ "test.void": () => Effect.sleep("2 seconds") })
+      yield* world.workerOf(
+        "w1",
+        Effect.flatMap(Effect.scoped(Layer.build(handlers)), (context) =>
+          Effect.mapInputContext(
+            Worker.make(group, { queues: ["q"], name: "w1" }),
+            (given: Context.Context<Redis.Redis | Scope.Scope>) => Context.merge(given, context)
+          ))
+      )
+      yield* world.adjust("1 second")
+    })
+
+  travel(
+    "it repeats without a pause and gives nothing back: what is not kept is said where it belongs",
+    (world) =>
+      Effect.gen(function*() {
+        yield* worksForVoid(world)
+        yield* world.queue.enqueue(Void, undefined, { jobId: "a", repeat: { times: 2 } })
+        yield* world.adjust("1 minute")
+        const story = yield* check(world, "a", [
+          "created 1",
+          "queued 5, repeat, unknown",
+          "started 5 w1",
+          "succeeded 7 w1"
+        ])
+        assert.deepStrictEqual(messages(story), [
+          "it repeats; when the run before has ended is not kept",
+          "2 earlier runs have left no trace"
+        ])
+      })
+  )
+
+  travel("it repeats after a pause and gives nothing back", (world) =>
+    Effect.gen(function*() {
+      yield* world.scheduler("s1")
+      yield* worksForVoid(world)
+      yield* world.queue.enqueue(Void, undefined, { jobId: "a", repeat: { times: 2, intervals: ["1 minute"] } })
+      yield* world.adjust("3 seconds")
+      yield* check(world, "a", [
+        "created 1",
+        "queued 1",
+        "started 1 w1",
+        "succeeded 3 w1",
+        "due 63, repeat"
+      ], ["scheduled"])
+      yield* world.adjust("65 seconds")
+      const second = yield* check(world, "a", [
+        "created 1",
+        "due 63, repeat, unknown",
+        "promoted 63 s1",
+        "started 63 w1",
+        "succeeded 65 w1",
+        "due 125, repeat"
+      ], ["scheduled"])
+      assert.deepStrictEqual(messages(second).slice(0, 3), [
+        "it repeats; when the run before has ended is not kept",
+        "an earlier run has left no trace",
+        "it repeats, and the pause before the next time is 1 min"
+      ])
+      yield* world.adjust("1 minute")
+      yield* check(world, "a", [
+        "created 1",
+        "due 125, repeat, unknown",
+        "promoted 125 s1",
+        "started 125 w1",
+        "succeeded 127 w1"
       ])
     }))
 })
