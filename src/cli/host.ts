@@ -287,7 +287,7 @@ const serve = (request: WorkerRequest, name: string): Effect.Effect<void, HostEr
       Layer.provideMerge(RedisLive.layer(target.options))
     )
     const built = yield* Layer.build(services).pipe(
-      Effect.mapError((error) => fromProblem(Probe.explainConfig(error)))
+      Effect.mapError((error) => fromProblem(Probe.explainConfig(error, target.isGiven)))
     )
     const handlerContext = yield* Layer.build(handlers).pipe(
       Effect.provide(built),

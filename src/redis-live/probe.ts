@@ -17,6 +17,8 @@ export interface Target {
   readonly options: RedisLive.Options
   /** For people: without credentials. */
   readonly shown: string
+  /** Whether a url was given, so that it is not the environment that says it. */
+  readonly isGiven: boolean
 }
 
 /** Redis can't be used. `isMistake` says that what was asked for makes no sense, wherever Redis is. */
@@ -55,16 +57,47 @@ export const target = (url: string | undefined): Effect.Effect<Target, Problem> 
       const present = Object.fromEntries(Object.entries(place).filter(([, value]) => value !== undefined))
       return url === undefined ? { ...rest, ...present } : { ...rest, url }
     }),
-    Effect.map((options) => ({ options, shown: describe(options) })),
-    Effect.mapError(explainConfig)
+    Effect.map((options) => ({ options, shown: describe(options), isGiven: url !== undefined })),
+    Effect.mapError((error) => explainConfig(error, url !== undefined))
   )
 
-export const explainConfig = (error: ConfigError.ConfigError): Problem => ({
-  isMistake: true,
-  message: ConfigError.isConfigError(error) && "message" in error && "path" in error
-    ? `${error.path.join(".").replace(/^RedisLive\./, "")}: ${error.message}`
-    : String(error)
-})
+/** The variables behind the options that `RedisLive` refuses. */
+const variables: Readonly<Record<string, string>> = {
+  url: "REDIS_URL",
+  username: "REDIS_USERNAME",
+  password: "REDIS_PASSWORD",
+  db: "REDIS_DB",
+  tls: "REDIS_TLS",
+  sentinels: "REDIS_SENTINELS",
+  "sentinels.hosts": "REDIS_SENTINELS",
+  "sentinels.name": "REDIS_SENTINEL_NAME",
+  "sentinels.username": "REDIS_SENTINEL_USERNAME",
+  "sentinels.password": "REDIS_SENTINEL_PASSWORD",
+  cluster: "REDIS_CLUSTER_NODES",
+  "cluster.nodes": "REDIS_CLUSTER_NODES",
+  keyPrefix: "REDIS_KEY_PREFIX",
+  clientName: "REDIS_CLIENT_NAME",
+  connectTimeout: "REDIS_CONNECT_TIMEOUT",
+  commandTimeout: "REDIS_COMMAND_TIMEOUT"
+}
+
+/** What the user has written that is named by an option of ours: `sentinels.hosts[1]` is the second of a variable. */
+const whatWasWritten = (path: string, isGiven: boolean): string => {
+  const [, option = path, index] = /^RedisLive\.(.+?)(?:\[(\d+)\])?$/.exec(path) ?? []
+  if (option === "url" && isGiven) return "--url"
+  const name = variables[option] ?? option
+  return index === undefined ? name : `${name}, entry ${Number(index) + 1}`
+}
+
+/** What is wrong with where Redis is; `isGiven` says that the url is not from the environment. */
+export const explainConfig = (error: ConfigError.ConfigError, isGiven: boolean): Problem => {
+  if (!ConfigError.isConfigError(error) || !("message" in error && "path" in error)) {
+    return { isMistake: true, message: String(error) }
+  }
+  const { message } = error
+  const help = /^Expected a duration/.test(message) ? ", write it as \"5 seconds\"" : ""
+  return { isMistake: true, message: `${whatWasWritten(error.path.join("."), isGiven)}: ${message}${help}` }
+}
 
 /** Why a call failed. */
 export const explain = (error: RedisError, shown: string): Problem => ({
@@ -80,9 +113,9 @@ export const explain = (error: RedisError, shown: string): Problem => ({
 const patience = "3 seconds"
 
 /** A connection that gives up soon and says nothing by itself, for looking at things. */
-export const connect = ({ options }: Target): Effect.Effect<RedisService, Problem, Scope.Scope> =>
+export const connect = ({ isGiven, options }: Target): Effect.Effect<RedisService, Problem, Scope.Scope> =>
   RedisLive.make({ ...options, connectTimeout: patience, commandTimeout: patience }).pipe(
-    Effect.mapError(explainConfig),
+    Effect.mapError((error) => explainConfig(error, isGiven)),
     Logger.withMinimumLogLevel(LogLevel.None)
   )
 

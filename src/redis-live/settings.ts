@@ -226,7 +226,9 @@ export const fromOptions = (given: Options): Effect.Effect<Settings, ConfigError
         )
       }
       if (db !== 0) {
-        return yield* Effect.fail(invalid("db", "Redis Cluster has no databases but 0"))
+        return yield* Effect.fail(
+          invalid(options.db === undefined ? "url" : "db", "Redis Cluster has no databases but 0")
+        )
       }
     }
     const clientName = (yield* textOf("clientName", options.clientName)) ?? ""

@@ -136,6 +136,34 @@ describe("mistakes", () => {
   })
 })
 
+it("what says where Redis is, is named as it was written", async () => {
+  const cases: ReadonlyArray<readonly [argv: string, env: Readonly<Record<string, string>>, message: RegExp]> = [
+    ["info --url localhost:6379", {}, /^--url: expected redis:\/\/host:port\/db/],
+    ["info --url redis://localhost/x", { REDIS_URL: "" }, /^--url: the database must be a number from 0/],
+    ["info", { REDIS_URL: "localhost:6379" }, /^REDIS_URL: expected redis:\/\/host:port\/db/],
+    ["scheduler q", { REDIS_URL: "redis://u:secret@h:99999" }, /^REDIS_URL: not a url/],
+    ["worker --jobs jobs.js", { REDIS_DB: "-1" }, /^REDIS_DB: the database must be a number from 0/],
+    ["enqueue app.break --jobs jobs.js", { REDIS_DB: "x" }, /^REDIS_DB: Expected an integer/],
+    ["info", { REDIS_SENTINELS: "a:1,b:c" }, /^REDIS_SENTINELS, entry 2: expected "host:port"/],
+    [
+      "info",
+      { REDIS_CLUSTER_NODES: "a:1", REDIS_URL: "redis://h/3" },
+      /^REDIS_URL: Redis Cluster has no databases but 0/
+    ],
+    ["info", { REDIS_COMMAND_TIMEOUT: "5s" }, /^REDIS_COMMAND_TIMEOUT: Expected a duration .*, write it as "5 seconds"/]
+  ]
+  for (let i = 0; i < cases.length; i += 3) {
+    await Promise.all(
+      cases.slice(i, i + 3).map(async ([argv, env, expected]) => {
+        const { code, stderr } = await cli.run(argv.split(" "), { env })
+        assert.strictEqual(code, 2, stderr)
+        assert.match(stderr.replace(/^effect-rq: /, ""), expected)
+        assert.notInclude(stderr, "secret")
+      })
+    )
+  }
+})
+
 describe("Redis that can't be reached", () => {
   it("ends each verb with one line and 1, soon", { timeout: 60_000 }, async () => {
     const port = await Effect.runPromise(freePort)

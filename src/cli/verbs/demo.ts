@@ -96,7 +96,7 @@ const connectInMemory: Effect.Effect<Connect> = Effect.map(
 const connectTo = (target: Probe.Target): Effect.Effect<Connect, Failure> =>
   Effect.as(
     Effect.mapError(Probe.check(target), fromProblem),
-    Effect.mapError(RedisLive.make(target.options), (error) => fromProblem(Probe.explainConfig(error)))
+    Effect.mapError(RedisLive.make(target.options), (error) => fromProblem(Probe.explainConfig(error, target.isGiven)))
   )
 
 const hostColour = { A: style.cyan, B: style.magenta } as const

@@ -28,7 +28,7 @@ const serve = (
       : yield* withRedis(options.url)(Effect.flatMap(Queue.make, (queue) => queue.names))
     if (queues.length === 0) return yield* misused("scheduler", "which queues? This Redis has none yet, so name them")
     const context = yield* Layer.build(RedisLive.layer(target.options)).pipe(
-      Effect.mapError((error) => fromProblem(Probe.explainConfig(error)))
+      Effect.mapError((error) => fromProblem(Probe.explainConfig(error, target.isGiven)))
     )
     const scheduler = yield* Scheduler.make({ queues, name: options.name }).pipe(
       Effect.provide(context),
