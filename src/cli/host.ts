@@ -20,6 +20,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Fs from "node:fs"
 import { createRequire } from "node:module"
 import * as Path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
@@ -86,18 +87,32 @@ const resolve = (module: string, cwd: string): string => {
 const codeOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
 
+const typeScriptLoader = "NODE_OPTIONS=\"--import tsx\""
+
+/** What to do when the module that is missing is there in TypeScript; empty when it is not. */
+const inTypeScript = (module: string, wanted: string): string => {
+  const withoutEnd = /^(.*?)(\.[cm]?jsx?)?$/s
+  const base = withoutEnd.exec(wanted)?.[1] ?? wanted
+  const end = [".ts", ".mts", ".cts", ".tsx"].find((end) => Fs.existsSync(`${base}${end}`))
+  if (end === undefined) return ""
+  const source = `${withoutEnd.exec(module)?.[1] ?? module}${end}`
+  return `. There is ${source}: build it, or name it as it is, with ${typeScriptLoader} where Node can't load TypeScript`
+}
+
 const whyNotLoaded = (module: string, url: string, error: unknown): string => {
   const message = error instanceof Error ? error.message : String(error)
   switch (codeOf(error)) {
     case "ERR_UNKNOWN_FILE_EXTENSION":
       return `${module}: this Node can't load TypeScript. Build it first, or give Node a loader, such as `
-        + "NODE_OPTIONS=\"--import tsx\""
+        + typeScriptLoader
     case "ERR_MODULE_NOT_FOUND":
     case "MODULE_NOT_FOUND": {
       // It may also be something that the module imports.
       const wanted = url.startsWith("file:") ? fileURLToPath(url) : url
       return message.includes(`'${wanted}'`)
-        ? `${module}: there is no such module${wanted === module ? "" : ` (looked for ${wanted})`}`
+        ? `${module}: there is no such module${wanted === module ? "" : ` (looked for ${wanted})`}${
+          inTypeScript(module, wanted)
+        }`
         : `${module}: ${message.split("\n")[0]}`
     }
     default: {

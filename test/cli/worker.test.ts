@@ -202,6 +202,18 @@ describe("the module", () => {
     assert.match(stderr, /^effect-rq: lacks\.js: Cannot find module '.*not-there\.js' imported from .*lacks\.js\n$/)
   })
 
+  it("that is there in TypeScript only is pointed out", async () => {
+    for (const module of ["./typed.js", "typed.mjs", "./typed"]) {
+      const { code, stderr } = await cli.run(["worker", "--jobs", module])
+      assert.strictEqual(code, 2)
+      assert.match(
+        stderr,
+        /: there is no such module.*\. There is (?:\.\/)?typed\.ts: build it, or name it as it is, with NODE_OPTIONS="--import tsx" where /
+      )
+    }
+    assert.notInclude((await cli.run(["worker", "--jobs", "./gone.js"])).stderr, "build it")
+  })
+
   it("in TypeScript is run or told how to", async () => {
     const { code, stderr } = await cli.run(["worker", "--jobs", "typed.ts"])
     assert.strictEqual(code, 2)
