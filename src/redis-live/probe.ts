@@ -95,7 +95,7 @@ export const explainConfig = (error: ConfigError.ConfigError, isGiven: boolean):
     return { isMistake: true, message: String(error) }
   }
   const { message } = error
-  const help = /^Expected a duration/.test(message) ? ", write it as \"5 seconds\"" : ""
+  const help = message.startsWith("Expected a duration") ? ", write it as \"5 seconds\"" : ""
   return { isMistake: true, message: `${whatWasWritten(error.path.join("."), isGiven)}: ${message}${help}` }
 }
 
