@@ -107,12 +107,13 @@ local function lifetime(text, default)
 end
 
 -- Redis takes a number as text, and making that costs as much as a command does; most jobs have the same lifetime.
--- Returns it, and when it is over if it begins now, in Unix seconds.
+-- Returns it, and when it is over if it begins now, in Unix seconds. Not in whole ones: thousands that end in one second
+-- would have one score, among which Redis finds the place of the next by comparing ids.
 local lifetimes = {}
 local function lifetimeText(ttl)
   local known = lifetimes[ttl]
   if not known then
-    known = { string.format("%d", ttl), string.format("%d", math.floor(NOW) + ttl) }
+    known = { string.format("%d", ttl), string.format("%.3f", NOW + ttl) }
     lifetimes[ttl] = known
   end
   return known[1], known[2]

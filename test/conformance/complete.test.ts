@@ -19,8 +19,6 @@ import {
 } from "./support.js"
 import { completed, execution, failed, putExecution, putStarted, turn } from "./turn.js"
 
-const whole = Math.floor(now / 1000)
-
 suite("complete: started -> finished", (it) => {
   it("takes the execution out, keeps the result, and lets both expire with the default of RQ", ({ redis }) =>
     Effect.gen(function*() {
@@ -31,7 +29,7 @@ suite("complete: started -> finished", (it) => {
       assert.deepStrictEqual(yield* job(redis, "a"), { ...before, status: "finished", ended_at: Wire.encode(now) })
       assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
       assert.strictEqual(yield* redis.send("EXISTS", keys.executions("a"), keys.execution("a", execution(0))), 0)
-      assert.deepStrictEqual(yield* zset(redis, keys.finished("default")), [["a", String(whole + 500)]])
+      assert.deepStrictEqual(yield* zset(redis, keys.finished("default")), [["a", String(now / 1000 + 500)]])
       yield* assertTtl(redis, keys.job("a"), 500)
       yield* assertTtl(redis, keys.results("a"), 500)
       const results = (yield* Golden.dump(redis))[keys.results("a")]
@@ -104,8 +102,8 @@ suite("complete: started -> finished", (it) => {
       yield* assertNoTtl(redis, keys.job("forever"))
       yield* assertNoTtl(redis, keys.results("forever"))
       assert.deepStrictEqual(yield* zset(redis, keys.finished("default")), [
-        ["a", String(whole + 60)],
-        ["empty", String(whole + 500)],
+        ["a", String(now / 1000 + 60)],
+        ["empty", String(now / 1000 + 500)],
         ["forever", "inf"]
       ])
     }))
@@ -149,8 +147,8 @@ suite("complete: started -> finished", (it) => {
       const result = yield* turn(redis, { ended: [...ended.slice(0, 5), failed("x"), ...ended.slice(5)] })
       assert.deepStrictEqual(result.handedIn, [true, false, false, true, false, false, true, true])
       assert.deepStrictEqual(yield* zset(redis, keys.finished("default")), [
-        ["a", String(whole + 500)],
-        ["d", String(whole + 500)],
+        ["a", String(now / 1000 + 500)],
+        ["d", String(now / 1000 + 500)],
         ["kept", "inf"]
       ])
       assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])

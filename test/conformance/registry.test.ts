@@ -136,7 +136,7 @@ suite("Registry: all of them", (it) => {
         yield* turn(redis, { ended: [completed("a"), failed("b", { execution: execution(1) })] })
         const whole = Math.floor(now / 1000) * 1000
         assert.deepStrictEqual(yield* registry.finished("default").list(), [
-          { id: "a", at: Option.some(utc(whole + 500_000)), executionId: Option.none() }
+          { id: "a", at: Option.some(utc(now + 500_000)), executionId: Option.none() }
         ])
         assert.deepStrictEqual(yield* registry.failed("default").list(), [
           { id: "b", at: Option.some(utc(whole + 31_536_000_000)), executionId: Option.none() }

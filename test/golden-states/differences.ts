@@ -58,6 +58,12 @@ export const deliberate = {
     rq: /^seconds$/,
     ours: /^milliseconds$/
   },
+  preciseExpiry: {
+    why: "jobs that end in one second keep their order, and Redis finds the place of the next without comparing ids",
+    path: /^rq:finished:\S+ \S+ precision$/,
+    rq: /^seconds$/,
+    ours: /^milliseconds$/
+  },
   dueAt: {
     why: "a worker can tell how late a job is that was scheduled",
     path: /^rq:job:\S+ due_at$/,

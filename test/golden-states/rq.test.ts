@@ -91,9 +91,11 @@ const worker: ReadonlyArray<Name> = ["workerVersion", "workerAddress", "workerIn
 const ranNothing: ReadonlyArray<Name> = [...worker, "countsFromZero", "timeFromStart"]
 /** What a worker leaves that ran something. */
 const ranAndLeft: ReadonlyArray<Name> = [...worker, "countsFromZero"]
-const succeeded: ReadonlyArray<Name> = [...always, ...ranAndLeft, "lateHeartbeat"]
+/** What a worker leaves that ran something whose result is kept for ever. */
+const resultKept: ReadonlyArray<Name> = [...always, ...ranAndLeft, "lateHeartbeat"]
+const succeeded: ReadonlyArray<Name> = [...resultKept, "preciseExpiry"]
 /** Of a success with a result its own entry names the execution. */
-const ran: ReadonlyArray<Name> = [...succeeded, "executionField"]
+const ran: ReadonlyArray<Name> = [...resultKept, "executionField"]
 
 /** What clearing up after a dead worker of RQ does otherwise than RQ. */
 const cleanedUp: ReadonlyArray<Name> = [
@@ -222,7 +224,7 @@ const scenarios: ReadonlyArray<
   [
     "success_none_result",
     "state",
-    [...ran, "voidLeavesNoResult"],
+    [...ran, "preciseExpiry", "voidLeavesNoResult"],
     ({ queue, work }) => Effect.zipRight(queue.enqueue(Noop, {}, g1), work("default"))
   ],
   [
@@ -234,7 +236,7 @@ const scenarios: ReadonlyArray<
   [
     "success_result_ttl_forever",
     "state",
-    succeeded,
+    resultKept,
     ({ queue, work }) => Effect.zipRight(queue.enqueue(Add, [1, 2], { ...g1, resultTtl: "forever" }), work("default"))
   ],
   [
@@ -501,13 +503,13 @@ const scenarios: ReadonlyArray<
   [
     "suspended_worker",
     "resumed",
-    [...ran, "shortMemory", "ownWorkerKeys", "ownJournal", "voidLeavesNoResult", "secondLater"],
+    [...ran, "shortMemory", "ownWorkerKeys", "ownJournal", "preciseExpiry", "voidLeavesNoResult", "secondLater"],
     (stage) => suspended(stage, "resumed")
   ],
   [
     "suspended_worker",
     "state",
-    [...ran, "voidLeavesNoResult", "secondLater", "ownJournal"],
+    [...ran, "preciseExpiry", "voidLeavesNoResult", "secondLater", "ownJournal"],
     (stage) => suspended(stage, "stopped")
   ],
   [
