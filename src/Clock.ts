@@ -10,6 +10,12 @@
  * again every minute. When that fails, it goes on with what it knows: an ordinary oscillator drifts by less than 3 ms a
  * minute.
  *
+ * **After a sleep.** The monotonic clock stands still while a host is suspended, so that the server's is ahead of it
+ * afterwards. Where the time of day tells of it, as of a laptop that was closed, it measures as soon as it is read again. A
+ * virtual machine that was stopped may know nothing of it: twelve times between two measurements it asks the server once,
+ * and measures when the answer is not what it should be. Until then it is late, which makes jobs late, not early; a worker
+ * that was away for long may lose what it takes in these five seconds to another, as what it ran before.
+ *
  * **It never goes back.** Where the server is ahead, it jumps forward. Where the server is behind, it runs at half speed
  * until the server has caught up.
  *
@@ -24,6 +30,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { longestSleep } from "./internal/duration.js"
 import * as Check from "./internal/options.js"
+import * as Signal from "./internal/signal.js"
 import * as Redis from "./Redis.js"
 
 export {
@@ -41,32 +48,58 @@ export {
  * @category models
  */
 export interface Options {
-  /** How long between two measurements, a millisecond at least; a day at most, if more is asked for. Default: 1 minute. */
+  /**
+   * How long between two measurements, a millisecond at least; a day at most, if more is asked for. The time in which it
+   * notices that one of the clocks was stopped or set is a twelfth of that. Default: 1 minute.
+   */
   readonly every?: Duration.DurationInput | undefined
   /** How many times the server is asked at each, from 1 to 1000. Default: 5. */
   readonly samples?: number | undefined
 }
 
-/** The server's clock less the host's, in milliseconds, by the sample with the shortest round trip. */
-const measure = Effect.fnUntraced(
-  function*(redis: Redis.RedisService, base: EffectClock.Clock, samples: number) {
-    let offset = 0
-    let shortest = Infinity
-    for (let i = 0; i < samples; i++) {
-      const sent = monotonic(base)
-      const [seconds, micros] = yield* redis.send<readonly [string, string]>("TIME")
+/** The server's clock less the host's, in milliseconds, and by how much it may be wrong: half a round trip. */
+interface Sample {
+  readonly offset: number
+  readonly error: number
+}
+
+const ask = (redis: Redis.RedisService, base: EffectClock.Clock): Effect.Effect<Sample, Redis.RedisError> =>
+  Effect.suspend(() => {
+    const sent = monotonic(base)
+    return Effect.map(redis.send<readonly [string, string]>("TIME"), ([seconds, micros]) => {
       const received = monotonic(base)
-      if (received - sent < shortest) {
-        shortest = received - sent
-        offset = Number(seconds) * 1000 + Number(micros) / 1000 - (sent + received) / 2
+      return {
+        offset: Number(seconds) * 1000 + Number(micros) / 1000 - (sent + received) / 2,
+        error: (received - sent) / 2
       }
-    }
-    return offset
+    })
+  })
+
+/** What two clocks may drift apart between two measurements, in milliseconds. */
+const drift = 50
+
+/** Whether one of the clocks was stopped or set between the two. */
+const contradicts = (one: Sample, other: Sample): boolean =>
+  Math.abs(one.offset - other.offset) > one.error + other.error + drift
+
+/** The sample with the shortest round trip, of those since a clock was stopped or set. */
+const measure = Effect.fnUntraced(function*(sample: Effect.Effect<Sample, Redis.RedisError>, samples: number) {
+  let best = yield* sample
+  for (let i = 1; i < samples; i++) {
+    const one = yield* sample
+    if (one.error < best.error || contradicts(one, best)) best = one
   }
-)
+  return best
+})
 
 /** Milliseconds with fractions. Unlike the current time, it doesn't jump when the host's clock is set. */
 const monotonic = (clock: EffectClock.Clock): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6
+
+/** How many times it looks between two measurements whether the server's clock is where it should be. */
+const looks = 12
+
+/** By how much the host's time of day may be set without that it measures, in milliseconds: clients of NTP do it slowly. */
+const longestStep = 250
 
 /** How much of its speed the clock keeps while it waits for the server to catch up. */
 const slowSpeed = 0.5
@@ -89,12 +122,17 @@ export const make = (
     const redis = yield* Redis.Redis
     const base = yield* Effect.clock
     // The in-memory Redis answers with the clock of whoever asks: it must be asked by the clock that is measured.
-    const sample = measure(redis, base, times).pipe(Effect.withClock(base))
+    const one = Effect.withClock(ask(redis, base), base)
+    const sample = measure(one, times)
 
     /** What is added to the host's clock at the instant `since`, and what it is to become. */
-    let offset = yield* sample
+    let last = yield* sample
+    let offset = last.offset
     let target = offset
     let since = monotonic(base)
+    /** The host's time of day less its monotonic clock. */
+    let ofDay = base.unsafeCurrentTimeMillis() - since
+    const jumped = Signal.make()
     let lastMillis = -Infinity
     let lastNanos = 0n
 
@@ -105,6 +143,11 @@ export const make = (
       [EffectClock.ClockTypeId]: EffectClock.ClockTypeId,
       unsafeCurrentTimeMillis: () => {
         const now = monotonic(base)
+        const ofDayNow = base.unsafeCurrentTimeMillis() - now
+        if (Math.abs(ofDayNow - ofDay) > longestStep) {
+          ofDay = ofDayNow
+          jumped.notify()
+        }
         lastMillis = Math.max(lastMillis, Math.floor(now + offsetAt(now)))
         return lastMillis
       },
@@ -119,15 +162,26 @@ export const make = (
       sleep: (duration) => base.sleep(duration)
     }
 
-    yield* sample.pipe(
-      Effect.map((measured) => {
-        const now = monotonic(base)
-        offset = offsetAt(now)
-        since = now
-        target = measured
-      }),
+    const follow = Effect.map(sample, (measured) => {
+      const now = monotonic(base)
+      last = measured
+      offset = offsetAt(now)
+      since = now
+      target = measured.offset
+    })
+    const look = Effect.flatMap(one, (seen) => contradicts(seen, last) ? follow : Effect.void)
+    const lookMillis = Math.ceil(everyMillis / looks)
+    const perMeasurement = Math.max(1, Math.round(everyMillis / lookMillis))
+    const pause = Effect.raceFirst(
+      Effect.as(Effect.sleep(lookMillis), false),
+      Effect.as(jumped.wait, true)
+    )
+    let looked = 0
+    yield* Effect.flatMap(pause, (hasJumped) => {
+      looked = hasJumped ? 0 : looked + 1
+      return looked % perMeasurement === 0 ? follow : look
+    }).pipe(
       Effect.catchAllCause((cause) => Effect.logDebug("the server's clock could not be read", cause)),
-      Effect.delay(everyMillis),
       Effect.forever,
       Effect.withClock(base),
       Effect.forkScoped

@@ -774,6 +774,22 @@ export const mutations = [
     tests: conformance("abandon")
   },
   {
+    name: "clock-asleep",
+    what: "after its host was asleep the clock is behind until it measures again",
+    file: "src/Clock.ts",
+    find: "jumped.notify()",
+    replace: "",
+    tests: ["test/redis/Clock.test.ts"]
+  },
+  {
+    name: "clock-look",
+    what: "after a virtual machine stood still its clock is behind until it measures again",
+    file: "src/Clock.ts",
+    find: "contradicts(seen, last) ? follow",
+    replace: "contradicts(seen, seen) ? follow",
+    tests: ["test/redis/Clock.test.ts"]
+  },
+  {
     name: "abandon-ours-runs",
     what: "a job of ours that Python runs by now is queued once more",
     file: lifecycle("abandon"),
