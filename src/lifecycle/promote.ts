@@ -27,8 +27,11 @@ export interface PromoteParams {
   readonly leaseMillis: number
   /** How many ids to look at in all. Queues take from it in the order given. */
   readonly limit: number
-  /** Whether the scheduler's own hash gets a sign of life. */
-  readonly heartbeat: boolean
+  /**
+   * When the scheduler's own hash gets a sign of life: field, value, ... of it at its birth, which are written where Redis
+   * has forgotten it while the lease lived.
+   */
+  readonly heartbeat: ReadonlyArray<string> | undefined
 }
 
 export interface QueueToPromote {
@@ -83,10 +86,11 @@ export const promote = Redis.script(
       params.leaseMillis,
       params.limit,
       graceSeconds,
-      params.heartbeat ? 1 : 0
+      params.heartbeat === undefined ? 0 : 1
     )
     for (const { skip } of params.queues) out.push(skip)
     for (const { queue } of params.queues) out.push(queue)
+    if (params.heartbeat !== undefined) out.push(...params.heartbeat)
     return out
   },
   {
@@ -174,7 +178,8 @@ for at = ${keysBeforeQueues + 1}, #KEYS, 3 do
     out[#out + 1] = { 0 }
   end
 end
-if held and ARGV[7] == "1" and redis.call("EXISTS", KEYS[1]) == 1 then
+if held and ARGV[7] == "1" then
+  if redis.call("EXISTS", KEYS[1]) == 0 then redis.call("HSET", KEYS[1], unpack(ARGV, 8 + 2 * queues)) end
   redis.call("HSET", KEYS[1], "last_heartbeat", nowDate)
   redis.call("EXPIRE", KEYS[1], 61)
 end

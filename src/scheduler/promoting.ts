@@ -20,7 +20,7 @@ const beatMillis = 5000
 
 /** All that is due, in slices. */
 export const make = (
-  { batchSize, leaseMillis, name }: Settings,
+  { batchSize, birth, leaseMillis, name }: Settings,
   shared: State,
   redis: Redis.RedisService
 ): Effect.Effect<void, Redis.RedisError> => {
@@ -81,7 +81,7 @@ export const make = (
       nowDate,
       leaseMillis,
       limit: batchSize,
-      heartbeat: beats
+      heartbeat: beats ? birth : undefined
     })
     yield* shared.onAnswer
     if (beats) shared.lastBeat = now

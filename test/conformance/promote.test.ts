@@ -35,7 +35,7 @@ const promote = (
       scheduler: token,
       leaseMillis: lease,
       limit: 500,
-      heartbeat: true,
+      heartbeat: ["name", params.scheduler ?? token, "pid", "1"],
       ...at(params.time ?? now),
       ...params,
       queues
@@ -117,19 +117,26 @@ suite("promote: scheduled -> queued", (it) => {
       assert.strictEqual(yield* redis.send("EXISTS", keys.scheduler(token)), 0)
     }))
 
-  it("prolongs the lease of what it leads, and its own hash where there is one", ({ redis }) =>
+  it("prolongs the lease of what it leads, and its own hash, which it writes where there is none", ({ redis }) =>
     Effect.gen(function*() {
       yield* redis.send("SET", keys.schedulerLock("default"), token, "PX", 3000)
       yield* promote(redis, { leaseMillis: 60_000 })
       yield* assertTtl(redis, keys.schedulerLock("default"), 60)
-      assert.strictEqual(yield* redis.send("EXISTS", keys.scheduler(token)), 0)
-      yield* redis.send("HSET", keys.scheduler(token), "name", token)
-      yield* promote(redis)
       assert.deepStrictEqual(yield* hash(redis, keys.scheduler(token)), {
         name: token,
+        pid: "1",
         last_heartbeat: Wire.encode(now)
       })
+      yield* redis.send("HSET", keys.scheduler(token), "pid", "2")
+      yield* promote(redis, { time: now + 5000 })
+      assert.deepInclude(yield* hash(redis, keys.scheduler(token)), {
+        pid: "2",
+        last_heartbeat: Wire.encode(now + 5000)
+      })
       yield* assertTtl(redis, keys.scheduler(token), 61)
+      yield* redis.send("DEL", keys.scheduler(token))
+      yield* promote(redis, { heartbeat: undefined })
+      assert.strictEqual(yield* redis.send("EXISTS", keys.scheduler(token)), 0)
     }))
 
   it("keeps the order of due times, equal ones by id; at front the latest is first", ({ redis }) =>

@@ -774,6 +774,14 @@ export const mutations = [
     tests: conformance("abandon")
   },
   {
+    name: "promote-birth",
+    what: "a leader whose hash has expired is not shown any more",
+    file: lifecycle("promote"),
+    find: `if redis.call("EXISTS", KEYS[1]) == 0 then`,
+    replace: `if false then`,
+    tests: conformance("promote")
+  },
+  {
     name: "clock-asleep",
     what: "after its host was asleep the clock is behind until it measures again",
     file: "src/Clock.ts",

@@ -143,7 +143,7 @@ const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
     nowDate: date,
     leaseMillis: one(100_000),
     limit: one(1, 2, 10),
-    heartbeat: FastCheck.boolean()
+    heartbeat: one(undefined, ["name", "one"])
   }).map((params) => call(promote, params)),
   ...[1, 2, 3].map(() =>
     FastCheck.tuple(

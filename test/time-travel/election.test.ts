@@ -254,6 +254,26 @@ describe("a leader", () => {
       })
     ))
 
+  it.effect("whose lease outlives its hash while Redis is away has it again afterwards", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const host = yield* world.scheduler("one", { lease: "5 minutes" })
+        yield* world.adjust("2500 millis")
+        const before = yield* world.redis.send<ReadonlyArray<string>>("HKEYS", keys.scheduler(host.name))
+        yield* host.disconnect
+        yield* world.adjust("90 seconds")
+        assert.strictEqual(yield* world.redis.send("EXISTS", keys.scheduler(host.name)), 0)
+        yield* host.reconnect
+        yield* world.adjust("10 seconds")
+        assert.deepStrictEqual(eventsOf(host, "Deposed"), [])
+        assert.isTrue(yield* leads(host))
+        assert.deepStrictEqual(yield* world.redis.send("HKEYS", keys.scheduler(host.name)), before)
+        assert.isAbove(yield* world.redis.send<number>("TTL", keys.scheduler(host.name)), 50)
+        yield* host.stop
+        assert.strictEqual(yield* world.redis.send("EXISTS", keys.scheduler(host.name)), 0)
+      })
+    ))
+
   it.effect("is made when Redis comes, although it was away at the start; then it is woken as always", () =>
     travelling((world) =>
       Effect.gen(function*() {

@@ -352,7 +352,7 @@ export class Model {
           ...at,
           leaseMillis,
           limit: 100,
-          heartbeat: false
+          heartbeat: undefined
         })
         return []
       case "resign":
