@@ -55,6 +55,12 @@ export const print = (text: string): Effect.Effect<void> =>
     process.stdout.write(`${text}\n`)
   })
 
+/** What is probably a mistake, as one line on stderr. */
+export const warn = (text: string): Effect.Effect<void> =>
+  Effect.sync(() => {
+    process.stderr.write(`effect-rq: ${errorStyle.yellow("warning")}: ${printable(text)}\n`)
+  })
+
 /** A value as JSON on stdout, on one line unless told otherwise. */
 export const printJson = (value: unknown, indent?: number): Effect.Effect<void> => print(json(value, indent))
 

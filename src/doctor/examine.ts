@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { check } from "../invariants/check.js"
 import { stuckIntermediate } from "../invariants/jobs.js"
 import type { HandoverView, JobView, Place, QueueView, State } from "../invariants/state.js"
-import type { Violation } from "../invariants/violation.js"
+import { type Violation, violation } from "../invariants/violation.js"
 import type * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
 import * as keys from "../wire/keys.js"
@@ -45,6 +45,22 @@ const isAskedFor = (job: JobView, queues: ReadonlySet<string> | undefined): bool
 
 const isUnverified = ({ complete, places, type }: JobView): boolean =>
   !complete && type !== "none" && places.length === 0
+
+/** Queues that were asked for and that nothing shows a trace of: a name that is mistyped must not pass for healthy. */
+const unknownQueues = (state: State, asked: ReadonlySet<string> | undefined): ReadonlyArray<Violation> =>
+  asked === undefined ? [] : state.queues.flatMap((queue) => {
+    const { handovers, isListed, isPaused, lock, name, queued, scheduled, started, workers } = queue
+    const isUsed = isListed || isPaused || lock !== undefined || queued + scheduled + started > 0 ||
+      workers.length + handovers.length > 0 ||
+      state.jobs.some(({ places }) => places.some((place) => place.queue === name))
+    return isUsed || !asked.has(name) ? [] : [violation({
+      code: "unknown-queue",
+      severity: "warning",
+      queue: name,
+      message: `nobody has used a queue called ${name} yet`,
+      remedy: "effect-rq info lists those that there are"
+    })]
+  })
 
 export const make = (redis: Redis.RedisService) => {
   const lookSome = redis.eval(lookAtJobs)
@@ -264,7 +280,7 @@ export const make = (redis: Redis.RedisService) => {
         violations = judge(again).filter((one) => before.has(identity(one)))
       }
       return {
-        violations: [...server, ...violations],
+        violations: [...server, ...violations, ...unknownQueues(state, asked)],
         jobs: state.jobs.length,
         unverified: state.jobs.filter(isUnverified).length,
         queues: state.queues.length,

@@ -53,6 +53,8 @@ export type Code =
   | "no-worker"
   | "unlisted-queue"
   | "paused-queue"
+  /** One that was asked for, and that nobody has used. */
+  | "unknown-queue"
   | "suspended"
   /** The server's settings, or its clock. */
   | "server-eviction"

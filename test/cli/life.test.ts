@@ -152,11 +152,22 @@ describe.concurrent("retries, dependencies, repetitions", { timeout: 60_000 }, (
   it("are asked for, told of by the worker, and seen", async () => {
     const retries = ["--retry-max", "1", "--retry-interval", "1s", "--failure-ttl", "1h"]
     await enqueue("app.break", "-q", "re1", "--job-id", "re-fails", ...retries)
+    const free = await cli.run("enqueue app.break -q re9 --job-id re-free --depends-on re-none".split(" "))
+    assert.strictEqual(free.stdout, "re-free enqueued in re9\n")
+    assert.strictEqual(
+      free.stderr,
+      "effect-rq: warning: there is no job re-none: it counts as finished, and is not waited for\n"
+    )
+    const half = "enqueue app.break -q re9 --job-id re-half --depends-on re-none --depends-on re-fails --jobs jobs.js"
+    const both = await cli.run([...half.split(" "), "--json"])
+    assert.deepInclude(JSON.parse(both.stdout), { outcome: "deferred", missingDependencies: ["re-none"] })
+    assert.match(both.stderr, /^effect-rq: warning: there is no job re-none: .*\n$/)
     const child = await cli.run([
       ..."enqueue app.greet name=Ada -q re1 --job-id re-child --allow-failure".split(" "),
       ..."--depends-on re-fails --depends-on re-refused".split(" ")
     ])
-    assert.strictEqual(child.stdout, "re-child waits in re1 for re-fails, re-refused\n")
+    assert.strictEqual(child.stdout, "re-child waits in re1 for re-fails\n")
+    assert.include(child.stderr, "there is no job re-refused: ")
     assert.deepInclude(await show("re-child"), { status: "deferred", dependsOn: ["re-fails", "re-refused"] })
     await enqueue(
       ..."app.greet name=x -q re1 --job-id re-again --repeat 2 --repeat-interval 1h --repeat-interval 2h".split(" ")
@@ -317,8 +328,8 @@ describe("suspend and pause", { timeout: 60_000 }, () => {
     assert.strictEqual((await show("su-a")).status, "queued")
 
     assert.deepStrictEqual(await cli.json(["pause", "su2", "unused"]), [
-      { queue: "su2", outcome: "paused", changed: true },
-      { queue: "unused", outcome: "paused", changed: true }
+      { queue: "su2", outcome: "paused", changed: true, known: true },
+      { queue: "unused", outcome: "paused", changed: true, known: false }
     ])
     assert.strictEqual((await cli.run(["pause", "su2"])).stdout, "su2  paused  it was already\n")
     await enqueue("app.greet", "name=x", "-q", "su2", "--job-id", "su-b")
@@ -334,7 +345,8 @@ describe("suspend and pause", { timeout: 60_000 }, () => {
 
     assert.strictEqual(
       (await cli.run(["unpause", "su2", "unused", "never"])).stdout,
-      "su2     unpaused\nunused  unpaused\nnever   unpaused  it was not paused\n"
+      "su2     unpaused\nunused  unpaused\n"
+        + "never   unpaused  it was not paused; nobody has used a queue called so yet\n"
     )
     await worker.until(/job su-b completed/)
     await shutDown("su", worker)

@@ -387,6 +387,38 @@ describe("info", () => {
   })
 })
 
+it("queues that nobody knows are said to be so, and what may have been meant", async () => {
+  await cli.json(["enqueue", "f", "-q", "unknown1"])
+  const info = await cli.run(["info", "unknwon1"])
+  assert.strictEqual(info.code, 0)
+  assert.match(info.stdout, /\nnobody has used a queue called unknwon1 yet, did you mean unknown1\?\n$/)
+  assert.notMatch((await cli.run(["info", "unknown1"])).stdout, /nobody has used/)
+  assert.match((await cli.run(["info", "unknwon1", "--raw"])).stdout, /^queue unknwon1 0 .* unknown=1\n$/)
+  const { queues } = await cli.json(["info", "unknwon1", "unknown1"])
+  assert.deepStrictEqual(queues.map(({ known }: { readonly known: boolean }) => known), [false, true])
+  const warning = "effect-rq: warning: nobody has used a queue called unknwon1 yet, did you mean unknown1?\n"
+  for (const argv of [["scheduled", "unknwon1"], ["requeue", "--all", "-q", "unknwon1"]]) {
+    assert.deepInclude(await cli.run(argv), { code: 0, stderr: warning })
+  }
+  assert.strictEqual(
+    (await cli.run(["pause", "unknwon1"])).stdout,
+    "unknwon1  paused  nobody has used a queue called so yet, did you mean unknown1?\n"
+  )
+  assert.match(
+    (await cli.run(["empty", "nknown1"])).stdout,
+    /^nknown1 {2}missing {2}nobody has used a queue called so yet, did you mean unknown1\?\n$/
+  )
+  // known is also what only workers, schedulers or a pause know of
+  const worker = cli.spawn(["worker", "unknown2", "--jobs", "jobs.js"])
+  const scheduler = cli.spawn(["scheduler", "unknown3"])
+  await Promise.all([worker.until(/runs 7 jobs/), scheduler.until(/leads queue unknown3/)])
+  const known = await cli.run(["info", "unknown2", "unknown3", "unknwon1"])
+  assert.notMatch(known.stdout, /nobody has used/)
+  worker.kill("SIGTERM")
+  scheduler.kill("SIGTERM")
+  await Promise.all([worker.done, scheduler.done, cli.run(["unpause", "unknwon1"])])
+})
+
 describe("job show", () => {
   it("says in one line that there is none", async () => {
     const done = await cli.run(["job", "show", "nope"])

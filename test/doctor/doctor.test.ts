@@ -489,6 +489,10 @@ suite("the doctor", (it) => {
       assert.deepInclude(other, { jobs: 1, queues: 1 })
       assert.deepStrictEqual(codes(other), ["lost-job"])
       assert.deepStrictEqual(codes(yield* examine({ queues: ["default"] })), [])
+      const mistyped = yield* examine({ queues: ["defualt", "default"] })
+      assert.deepStrictEqual(codes(mistyped), ["unknown-queue"])
+      assert.strictEqual(mistyped.findings[0]!.message, "nobody has used a queue called defualt yet")
+      assert.isTrue(mistyped.healthy, "it may be new")
       assert.strictEqual((yield* Effect.flip(examine({ sample: 0 })))._tag, "InvalidOptions")
     }))
 

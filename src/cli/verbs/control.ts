@@ -8,6 +8,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Control from "../../Control.js"
 import * as Inspector from "../../Inspector.js"
+import { nearest } from "../../internal/nearest.js"
 import { queueNameProblem } from "../../internal/queueName.js"
 import * as Queue from "../../Queue.js"
 import { withRedis } from "../connection.js"
@@ -15,6 +16,7 @@ import { showDuration, showInstant } from "../duration.js"
 import { type Failure, misused, withOptionName } from "../failure.js"
 import { report, type Row } from "../report.js"
 import { print, printJson } from "../terminal.js"
+import { didYouMean, unknownQueues } from "../unknown.js"
 import type { Invocation, Values } from "../verbs.js"
 
 type Of<Name extends Invocation["verb"]> = Extract<Invocation, { readonly verb: Name }>
@@ -37,7 +39,9 @@ const empty = (options: Values<"empty">, named: ReadonlyArray<string>) =>
             name,
             outcome: isKnown ? "emptied" : "missing",
             isDone: isKnown,
-            note: isKnown ? `${jobs} ${jobs === 1 ? "job" : "jobs"} deleted` : "no queue of this name was ever used",
+            note: isKnown
+              ? `${jobs} ${jobs === 1 ? "job" : "jobs"} deleted`
+              : `nobody has used a queue called so yet${didYouMean(nearest(name, known))}`,
             more: { jobs }
           } satisfies Row
         }))
@@ -92,15 +96,21 @@ const pauseOrUnpause = (verb: "pause" | "unpause", options: Values<"pause">, nam
     const rows = yield* withRedis(options.url)(Effect.gen(function*() {
       const control = yield* Control.make
       const before = yield* control.paused
+      const unknown = yield* unknownQueues(named)
       return yield* Effect.forEach(new Set(named), (name) => {
         const changes = before.includes(name) !== pauses
+        const isKnown = !unknown.has(name)
+        const notes = [
+          ...(changes ? [] : [pauses ? "it was already" : "it was not paused"]),
+          ...(isKnown ? [] : [`nobody has used a queue called so yet${didYouMean(unknown.get(name))}`])
+        ]
         const row: Row = {
           key: "queue",
           name,
           outcome: pauses ? "paused" : "unpaused",
           isDone: true,
-          note: changes ? "" : pauses ? "it was already" : "it was not paused",
-          more: { changed: changes }
+          note: notes.join("; "),
+          more: { changed: changes, known: isKnown }
         }
         return Effect.as(pauses ? control.pause(name) : control.unpause(name), row)
       })
@@ -131,7 +141,7 @@ const shutdown = (options: Values<"shutdown">, named: ReadonlyArray<string>) =>
             ? "it was told to end in peace"
             : known.includes(name)
             ? "it does not listen: it has died, or lost its connection"
-            : "there is no such worker"
+            : `there is no such worker${didYouMean(nearest(name, known))}`
         })))
     }))
     yield* report(rows, { done: "told to shut down", json: options.json, nothing: "there are no workers" })

@@ -20,7 +20,7 @@ import { failed, Failure, misused, withOptionName } from "../failure.js"
 import type { Enqueued } from "../host.js"
 import type { LoadHost } from "../loadHost.js"
 import type { Stop } from "../signals.js"
-import { print, printJson, style } from "../terminal.js"
+import { print, printJson, style, warn } from "../terminal.js"
 import type { Values } from "../verbs.js"
 
 const orMisused = <A extends object>(result: A | Arguments.ArgumentProblem): Effect.Effect<A, Failure> =>
@@ -82,6 +82,18 @@ const checkTogether = (options: Values<"enqueue">): Effect.Effect<void, Failure>
     ? misused("enqueue", "--allow-failure is about the jobs of --depends-on, of which there are none")
     : Effect.void
 }
+
+/** The jobs that it is to wait for and that are not there. */
+const missingOf = ({ dependsOn, url }: Values<"enqueue">): Effect.Effect<ReadonlyArray<string>, Failure, Scope.Scope> =>
+  dependsOn.length === 0
+    ? Effect.succeed([])
+    : Effect.flatMap(Queue.make, (queue) =>
+      Effect.filter(new Set(dependsOn), (id) =>
+        queue.fetch(id).pipe(
+          Effect.map(Option.isNone),
+          // one that can't be read is there
+          Effect.catchTag("WireError", () => Effect.succeed(false))
+        ))).pipe(withRedis(url))
 
 /** Without a definition the arguments are sent as they are. */
 const Anything = Schema.Union(
@@ -155,12 +167,18 @@ export const run = (
     yield* checkTogether(options)
     const given = { at: options.scheduleAt, in: options.scheduleIn, tz: options.tz }
     const due = yield* dueOf("enqueue", given, { at: "schedule-at", in: "schedule-in" })
+    const missing = yield* missingOf(options)
     const job = options.jobs === undefined
       ? yield* enqueueUnchecked(name, payload, due, options)
       : yield* enqueueChecked(options.jobs, name, payload, due, options, stop, loadHost)
+    for (const id of missing) yield* warn(`there is no job ${id}: it counts as finished, and is not waited for`)
     if (options.json) {
       const { dueAt, ...rest } = job
-      return yield* printJson({ ...rest, dueAt: dueAt === undefined ? null : new Date(dueAt).toISOString() })
+      return yield* printJson({
+        ...rest,
+        dueAt: dueAt === undefined ? null : new Date(dueAt).toISOString(),
+        missingDependencies: missing
+      })
     }
     const now = yield* Clock.currentTimeMillis
     const id = style.bold(job.id)
@@ -169,7 +187,7 @@ export const run = (
       job.outcome === "exists"
         ? `${id} exists already and was left as it is`
         : job.outcome === "deferred"
-        ? `${id} waits in ${job.queue} for ${options.dependsOn.join(", ")}`
+        ? `${id} waits in ${job.queue} for ${options.dependsOn.filter((id) => !missing.includes(id)).join(", ")}`
         : `${id} ${job.outcome} in ${job.queue}${when}`
     )
   }))

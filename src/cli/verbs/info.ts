@@ -15,6 +15,7 @@ import { withRedis } from "../connection.js"
 import { showDuration, showInstant, showRelative } from "../duration.js"
 import { type Failure, misused } from "../failure.js"
 import { columns, cut, isTerminal, print, printable, printJson, style } from "../terminal.js"
+import { didYouMean, unknownQueues } from "../unknown.js"
 import type { Values } from "../verbs.js"
 
 type Options = Values<"info">
@@ -26,6 +27,8 @@ interface Snapshot {
   /** Whether no worker takes anything, and the queues that none of ours takes anything of. */
   readonly suspended: Option.Option<Control.Suspension>
   readonly paused: ReadonlySet<string>
+  /** Queues that were named and that nobody uses, with what may have been meant. */
+  readonly unknown: ReadonlyMap<string, string | undefined>
 }
 
 const read = (
@@ -48,7 +51,8 @@ const read = (
       queues.sort((a, b) => a.name < b.name ? -1 : 1)
     }
     const workers = options.onlyQueues ? [] : yield* inspector.workers(asked)
-    return { now: yield* Clock.currentTimeMillis, queues, workers, suspended, paused }
+    const unknown = yield* unknownQueues(named)
+    return { now: yield* Clock.currentTimeMillis, queues, workers, suspended, paused, unknown }
   })
 
 const millisSince = (instant: Option.Option<DateTime.Utc>, now: number): number | null =>
@@ -78,8 +82,9 @@ const problemLines = (
 const rawProblem = ({ problem }: { readonly problem: Problem }): ReadonlyArray<string> =>
   Option.match(problem, { onNone: () => [], onSome: ({ field }) => [`unreadable=${printable(field)}`] })
 
-const queueJson = (queue: Inspector.QueueInfo, { now, paused }: Snapshot) => ({
+const queueJson = (queue: Inspector.QueueInfo, { now, paused, unknown }: Snapshot) => ({
   name: queue.name,
+  known: !unknown.has(queue.name),
   paused: paused.has(queue.name),
   queued: queue.queued,
   scheduled: queue.scheduled,
@@ -246,7 +251,7 @@ const workerLines = ({ now, queues, workers }: Snapshot, options: Options): Read
 
 /** RQ's own words first, then what it doesn't show. */
 const rawLines = (
-  { now, paused, queues, suspended, workers }: Snapshot,
+  { now, paused, queues, suspended, unknown, workers }: Snapshot,
   options: Options
 ): ReadonlyArray<string> => [
   ...(Option.isNone(suspended)
@@ -272,6 +277,7 @@ const rawLines = (
       `lag_ms=${Duration.toMillis(queue.lag)}`,
       `next_due=${iso(queue.nextDue) ?? "-"}`,
       `leader=${Option.match(queue.leader, { onNone: () => "-", onSome: ({ name }) => printable(name) })}`,
+      ...(unknown.has(queue.name) ? ["unknown=1"] : []),
       ...rawProblem(queue)
     ].join(" ")
   )),
@@ -294,6 +300,9 @@ const show = (snapshot: Snapshot, options: Options): Effect.Effect<void> => {
     ...(options.onlyWorkers ? [] : queueLines(snapshot)),
     ...(options.onlyWorkers || options.onlyQueues ? [] : [""]),
     ...(options.onlyQueues ? [] : workerLines(snapshot, options)),
+    ...[...snapshot.unknown].map(([name, meant]) =>
+      style.yellow(`nobody has used a queue called ${printable(name)} yet${printable(didYouMean(meant))}`)
+    ),
     ...(options.interval === undefined ? [] : ["", style.dim(`Updated: ${showInstant(snapshot.now)}`)])
   ]
   return lines.length === 0 ? Effect.void : print(lines.join("\n"))

@@ -17,6 +17,7 @@ import { showDuration, showInstant, showRelative } from "../duration.js"
 import { failed, type Failure, misused } from "../failure.js"
 import { report, type Row } from "../report.js"
 import { printable } from "../terminal.js"
+import { warnOfUnknownQueues } from "../unknown.js"
 import type { Invocation, Values } from "../verbs.js"
 
 type Of<Name extends Invocation["verb"]> = Extract<Invocation, { readonly verb: Name }>
@@ -52,6 +53,7 @@ const requeue = (options: Values<"requeue">, ids: ReadonlyArray<string>) =>
     const rows = yield* withRedis(options.url)(Effect.gen(function*() {
       const queue = yield* Queue.make
       if (!all) return yield* queue.requeueMany(distinct(ids), { atFront })
+      yield* warnOfUnknownQueues(name === undefined ? [] : [name])
       const { failed } = yield* Registry.make
       // All are read before the first moves, so that none is missed.
       const entries = yield* Stream.runCollect(failed(name ?? "").stream)

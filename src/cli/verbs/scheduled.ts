@@ -13,6 +13,7 @@ import { withRedis } from "../connection.js"
 import { showDuration, showInstant } from "../duration.js"
 import { type Failure, misused } from "../failure.js"
 import { columns, isTerminal, print, printable, printJson, style } from "../terminal.js"
+import { warnOfUnknownQueues } from "../unknown.js"
 import type { Values } from "../verbs.js"
 
 interface Row {
@@ -30,6 +31,7 @@ const read = (named: ReadonlyArray<string>, limit: number) =>
   Effect.gen(function*() {
     const queue = yield* Queue.make
     const registry = yield* Registry.make
+    yield* warnOfUnknownQueues(named)
     const queues = named.length > 0 ? [...new Set(named)] : yield* queue.names
     const perQueue = yield* Effect.forEach(queues, (name) => {
       const scheduled = registry.scheduled(name)
