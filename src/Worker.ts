@@ -246,7 +246,7 @@ export const make = <Jobs extends Job.Any>(
 
     const ahead = Ahead.make(settings, state)
     const executions = yield* Executions.make(group, settings, state, redis, ahead)
-    const suspension = Suspension.make(state)
+    const suspension = Suspension.make(settings, state)
     const pump = Pump.make(settings, state, redis, executions, ahead, suspension, finished)
     const waiting = Waiting.make(settings, state, redis)
     const stop = yield* Effect.cached(detached(Stopping.make(settings, state, redis, executions, pump)))

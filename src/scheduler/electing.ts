@@ -79,6 +79,13 @@ export const makeResigning = (
         new Redis.RedisError({ reason: "timeout", command: "resign", code: "", message: "no reply in time" })
     }),
     detached,
-    Effect.catchAll((error) => shared.log(Effect.logWarning("could not resign, the lease will lapse by itself", error)))
+    Effect.catchAll(({ message }) =>
+      shared.log(
+        // it may lead a queue without knowing it, which the call is for as well
+        shared.leading().length === 0
+          ? Effect.logDebug(`could not tell Redis that it stops, and leads nothing: ${message}`)
+          : Effect.logWarning(`could not resign, the lease will lapse by itself: ${message}`)
+      )
+    )
   )
 }

@@ -125,7 +125,9 @@ export const make = Effect.fnUntraced(function*({ name, queues }: Settings) {
         one.lapsesAt = 0
         followingChanged.notify()
       }
-      return first ? log(Effect.logWarning("Redis can't be used, going on when it can", error)) : Effect.void
+      return first
+        ? log(Effect.logWarning(`Redis can't be used, going on when it can: ${error.message}`))
+        : Effect.void
     })
 
   /** Only an answer shows that Redis is there: a tick that leads no queue asks nothing. */

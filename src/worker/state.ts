@@ -106,6 +106,7 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     suspended: false,
     pausedQueues: new Set<string>() as ReadonlySet<string>,
     saidSuspended: false,
+    saidPaused: new Set<string>() as ReadonlySet<string>,
     successful: 0,
     failed: 0,
     released: 0,
@@ -193,7 +194,7 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
       return log(
         error === undefined
           ? Effect.logInfo("Redis can be used again")
-          : Effect.logWarning("Redis can't be used, going on when it can", error)
+          : Effect.logWarning(`Redis can't be used, going on when it can: ${error.message}`)
       )
     },
     /** So is a key that holds something foreign. */

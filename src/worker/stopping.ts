@@ -22,6 +22,8 @@ import { unblockWhile } from "./waiting.js"
 const cleanUpMillis = 1000
 /** How long a worker that stops tries to tell Redis so. */
 const farewellMillis = 5000
+/** As long as that when Redis is away and there is nothing to hand in: no job waits for it. */
+const shortFarewellMillis = 1000
 
 export const make = (
   settings: Settings,
@@ -95,8 +97,11 @@ export const make = (
     })
   })
 
+  const longest = () =>
+    state.isConnected() || state.ours.size + state.ended.length > 0 ? farewellMillis : shortFarewellMillis
+
   return Effect.gen(function*() {
-    yield* Effect.timeoutOption(takeNoMore, farewellMillis)
+    yield* Effect.suspend(() => Effect.timeoutOption(takeNoMore, longest()))
     if (running.size > 0) {
       yield* state.log(
         Effect.logInfo(
@@ -108,7 +113,7 @@ export const make = (
     yield* putBack
     const said = yield* farewell.pipe(
       Effect.retry(Schedule.spaced(firstBackOff)),
-      Effect.timeout(farewellMillis),
+      Effect.timeout(longest()),
       Effect.isSuccess
     )
     if (!said) {

@@ -142,6 +142,7 @@ describe("suspend", () => {
         const { successful } = yield* worker.service.finished
         yield* worker.stop
         assert.strictEqual(successful, 0)
+        assert.deepStrictEqual(world.texts("worker"), ["suspended, taking no jobs; the burst ends, whatever waits"])
         assert.deepStrictEqual(yield* world.queue.jobIds("q"), ["a", "b"])
         yield* consistent(world)
       })
@@ -177,6 +178,43 @@ describe("pause", () => {
         yield* world.settle
         assert.strictEqual(yield* world.status("h4"), "finished")
         assert.deepStrictEqual(yield* fleet.paused, ["another"])
+        // what is suspended meanwhile changes nothing of a queue
+        yield* fleet.pause("low")
+        yield* world.adjust("2 seconds")
+        yield* enqueueNamed(world, ["h5"], 0, { queue: "high" })
+        yield* world.adjust("2 seconds")
+        yield* fleet.suspend({ duration: "5 seconds" })
+        yield* enqueueNamed(world, ["h6"], 0, { queue: "high" })
+        yield* world.adjust("10 seconds")
+        assert.strictEqual(yield* world.status("h6"), "finished")
+        assert.deepStrictEqual(world.texts("worker"), [
+          "queue high is paused, taking none of its jobs",
+          "queue high is paused no more",
+          "queue low is paused, taking none of its jobs",
+          "suspended, taking no jobs",
+          "resumed"
+        ])
+      })
+    ))
+
+  it.effect("ends a burst that has nothing else to do, and says so", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const fleet = yield* control(world)
+        yield* fleet.pause("high")
+        yield* enqueueNamed(world, ["h1"], 0, { queue: "high" })
+        yield* enqueueNamed(world, ["l1", "l2"], 0, { queue: "low" })
+        const worker = yield* world.worker("worker", { queues: ["high", "low"], burst: true })
+        const { successful } = yield* worker.service.finished
+        yield* worker.stop
+        assert.strictEqual(successful, 2)
+        assert.deepStrictEqual(
+          world.logs.map(({ level, text }) => [level, text]),
+          [
+            ["WARN", "queue high is paused, taking none of its jobs; the burst ends, whatever waits"]
+          ]
+        )
+        assert.deepStrictEqual(yield* world.queue.jobIds("high"), ["h1"])
       })
     ))
 

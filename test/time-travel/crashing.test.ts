@@ -13,6 +13,8 @@ import type * as Scope from "effect/Scope"
 import * as keys from "../../src/wire/keys.js"
 import { type Around, clocks, Task, TaskFailed, type TaskHandler, travelling, type World } from "./support/world.js"
 
+const away = "Redis can't be used, going on when it can:"
+
 const range = (count: number) => Array.from({ length: count }, (_, index) => index)
 
 const numbered = (count: number) => range(count).map((index) => `n${String(index).padStart(2, "0")}`)
@@ -555,7 +557,7 @@ describe("a worker without Redis", () => {
           assert.strictEqual(yield* world.status("long"), "finished")
           assert.deepStrictEqual(world.names(), ["meanwhile", "long", "pushed", "after"])
           assert.deepStrictEqual(world.logs.map(({ level, text }) => [level, text]), [
-            ["WARN", "Redis can't be used, going on when it can"],
+            ["WARN", `${away} the connection to the in-memory Redis was lost`],
             ["INFO", "Redis can be used again"]
           ])
         })
@@ -576,7 +578,7 @@ describe("a worker without Redis", () => {
         assert.strictEqual(yield* world.status("after"), "finished")
         assert.include(yield* world.redis.send<Array<string>>("SMEMBERS", keys.workers), keys.worker("worker"))
         assert.deepStrictEqual(world.logs.map(({ level, text }) => [level, text]), [
-          ["WARN", "Redis can't be used, going on when it can"],
+          ["WARN", `${away} the in-memory Redis is disconnected`],
           ["INFO", "Redis can be used again"]
         ])
       })

@@ -317,6 +317,25 @@ describe("a worker that is told to stop", () => {
     ))
 })
 
+it.effect("a worker without jobs does not wait long for a Redis that is away", () =>
+  travelling((world) =>
+    Effect.gen(function*() {
+      yield* world.scheduler("leads")
+      yield* world.adjust("1 second")
+      const worker = yield* world.worker("worker", { withScheduler: true })
+      yield* enqueueNamed(world, ["a"])
+      yield* world.adjust("1 minute")
+      yield* worker.disconnect
+      yield* world.adjust("1 minute")
+      const stopped = yield* Effect.fork(worker.stop)
+      yield* world.adjust("3 seconds")
+      yield* Fiber.join(stopped)
+      const texts = world.logs.map(({ text }) => text)
+      assert.include(texts, "could not say farewell, others take over when the heartbeat is missed")
+      assert.isFalse(texts.some((text) => text.startsWith("could not resign")), "there is nothing to resign from")
+    })
+  ))
+
 describe("the name of a worker", () => {
   it.effect("is taken while a worker of it is alive, and free after it has left or was forgotten", () =>
     travelling((world) =>

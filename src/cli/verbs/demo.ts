@@ -225,7 +225,9 @@ const play = (connect: Connect, shown: string, json: boolean) =>
         queue: queueName,
         jobs: [...plan.keys()],
         workers: [`${queueName}-A`, `${queueName}-B`]
-      }).pipe(Effect.catchAll((error) => Effect.logWarning(`the queue ${queueName} could not be removed`, error)))
+      }).pipe(
+        Effect.catchAll((error) => Effect.logWarning(`the queue ${queueName} could not be removed: ${error.message}`))
+      )
     )
     const queue = yield* Effect.provideService(Queue.make, Redis.Redis, client)
     const handlers = yield* Layer.build(Handlers)

@@ -71,7 +71,9 @@ export const run = (
       })
     }
     if (rows.length === 0) {
-      return yield* print(named.length === 0 ? "no scheduled jobs" : `no scheduled jobs in ${named.join(", ")}`)
+      return yield* print(
+        named.length === 0 ? "no scheduled jobs" : `no scheduled jobs in ${printable(named.join(", "))}`
+      )
     }
     const lines = columns([
       [["DUE", style.bold], ["WHEN", style.bold], ["ID", style.bold], ["QUEUE", style.bold], ["JOB", style.bold]],
