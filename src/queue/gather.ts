@@ -35,12 +35,16 @@ interface Sending<E> {
 
 type Resume<E> = (outcome: Effect.Effect<JobRef, E>) => void
 
-interface Caller<E> {
-  readonly prepared: Prepared
-  readonly waiter: Waiter
-  /** Undefined before the caller that sends waits itself. */
-  resume: Resume<E> | undefined
-  outcome: Effect.Effect<JobRef, E> | undefined
+/** A class for the reason that `prepare` gives: callers are held until Redis has answered. */
+class Caller<E> {
+  outcome: Effect.Effect<JobRef, E> | undefined = undefined
+
+  constructor(
+    readonly prepared: Prepared,
+    readonly waiter: Waiter,
+    /** Undefined before the caller that sends waits itself. */
+    public resume: Resume<E> | undefined
+  ) {}
 }
 
 export const make = <E>(
@@ -67,7 +71,7 @@ export const make = <E>(
   const onTheirWay = (): number => ahead === undefined || hasLeft(ahead.waiter) ? inFlight : inFlight + 1
 
   const enter = (prepared: Prepared, waiter: Waiter, resume?: Resume<E | Redis.RedisError>): Own => {
-    const caller: Own = { prepared, waiter, resume, outcome: undefined }
+    const caller: Own = new Caller(prepared, waiter, resume)
     waiting.push(caller)
     return caller
   }
@@ -88,16 +92,16 @@ export const make = <E>(
     for (; head < waiting.length; head++) {
       const caller = waiting[head]!
       if (hasLeft(caller.waiter)) continue
-      const { id, new: job } = caller.prepared
-      if (job._tag === "Admit") {
+      const { edge, id } = caller.prepared
+      if (edge._tag === "Admit") {
         if (ids.size > 0) break
         head++
         return [[caller]]
       }
-      const kind = job._tag === "Enqueue" ? queued : scheduled
+      const kind = edge._tag === "Enqueue" ? queued : scheduled
       // Two calls would have to agree on which came first.
       if ((ids.get(id) ?? kind) !== kind) break
-      size += job.job.data.length + job.job.description.length
+      size += edge.job.data.length + edge.job.description.length
       const length = queued.length + scheduled.length
       if (length > 0 && (length >= limit || size > most.size)) break
       ids.set(id, kind)

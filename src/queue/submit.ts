@@ -37,7 +37,7 @@ const toRef = (prepared: Prepared, outcome: JobRef["outcome"]): JobRef => ({
   name: prepared.name,
   queue: prepared.queue,
   outcome,
-  dueAt: prepared.new._tag === "Enqueue" ? Option.none() : Option.fromNullable(prepared.new.due)
+  dueAt: prepared.edge._tag === "Enqueue" ? Option.none() : Option.fromNullable(prepared.edge.due)
 })
 
 export const make = (redis: Redis.RedisService): Submit => {
@@ -46,14 +46,14 @@ export const make = (redis: Redis.RedisService): Submit => {
   const admit = redis.eval(admitScript)
 
   const alone = (prepared: Prepared): Submitted => {
-    switch (prepared.new._tag) {
+    switch (prepared.edge._tag) {
       case "Enqueue":
-        return Effect.map(enqueue([prepared.new.job]), ([added]) => toRef(prepared, added ? "enqueued" : "exists"))
+        return Effect.map(enqueue([prepared.edge.job]), ([added]) => toRef(prepared, added ? "enqueued" : "exists"))
       case "Schedule":
-        return Effect.map(schedule([prepared.new.job]), ([added]) => toRef(prepared, added ? "scheduled" : "exists"))
+        return Effect.map(schedule([prepared.edge.job]), ([added]) => toRef(prepared, added ? "scheduled" : "exists"))
       case "Admit":
         return Effect.flatMap(
-          admit(prepared.new.job),
+          admit(prepared.edge.job),
           ({ outcome, replaced }): Submitted =>
             outcome === "circle"
               ? Effect.fail(
@@ -77,8 +77,8 @@ export const make = (redis: Redis.RedisService): Submit => {
     const queued: Array<NewJob> = []
     const scheduled: Array<NewScheduledJob> = []
     for (const job of prepared) {
-      if (job.new._tag === "Enqueue") queued.push(job.new.job)
-      else if (job.new._tag === "Schedule") scheduled.push(job.new.job)
+      if (job.edge._tag === "Enqueue") queued.push(job.edge.job)
+      else if (job.edge._tag === "Schedule") scheduled.push(job.edge.job)
     }
     // Sent one right after the other: what a later chunk says of the same id comes after both.
     return Effect.map(
@@ -90,7 +90,7 @@ export const make = (redis: Redis.RedisService): Submit => {
         let nextQueued = 0
         let nextScheduled = 0
         return prepared.map((job) =>
-          job.new._tag === "Enqueue"
+          job.edge._tag === "Enqueue"
             ? toRef(job, enqueued[nextQueued++] === true ? "enqueued" : "exists")
             : toRef(job, later[nextScheduled++] === true ? "scheduled" : "exists")
         )
@@ -101,8 +101,8 @@ export const make = (redis: Redis.RedisService): Submit => {
   return {
     one: Gather.make({ alone, together: chunk }),
     many: Effect.fnUntraced(function*(all) {
-      const others = yield* inOrder(all.filter((job) => job.new._tag === "Admit"))
-      const simple = others.length === 0 ? all : all.filter((job) => job.new._tag !== "Admit")
+      const others = yield* inOrder(all.filter((job) => job.edge._tag === "Admit"))
+      const simple = others.length === 0 ? all : all.filter((job) => job.edge._tag !== "Admit")
       const slices: Array<ReadonlyArray<Prepared>> = []
       for (let at = 0; at < simple.length; at += callSize) slices.push(simple.slice(at, at + callSize))
       // While Redis works on one, the next is made.
