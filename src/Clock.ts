@@ -29,6 +29,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { longestSleep } from "./internal/duration.js"
+import { namesOf } from "./internal/known.js"
 import * as Check from "./internal/options.js"
 import * as Signal from "./internal/signal.js"
 import * as Redis from "./Redis.js"
@@ -56,6 +57,8 @@ export interface Options {
   /** How many times the server is asked at each, from 1 to 1000. Default: 5. */
   readonly samples?: number | undefined
 }
+
+const known = namesOf<Options>({ every: true, samples: true })
 
 /** The server's clock less the host's, in milliseconds, and by how much it may be wrong: half a round trip. */
 interface Sample {
@@ -116,8 +119,9 @@ export const make = (
   options: Options = {}
 ): Effect.Effect<EffectClock.Clock, Check.InvalidOptions | Redis.RedisError, Redis.Redis | Scope.Scope> =>
   Effect.gen(function*() {
-    const { every, samples } = yield* Check.object(options)
-    const everyMillis = Math.min(yield* Check.millis("every", every, "1 minute", 1), longestSleep)
+    yield* Check.names(options, known)
+    const { every, samples } = options
+    const everyMillis = Math.min(yield* Check.millis("every", every, "1 minute", 1, Number.MAX_VALUE), longestSleep)
     const times = yield* Check.count("samples", samples, 5, { least: 1, most: 1000 })
     const redis = yield* Redis.Redis
     const base = yield* Effect.clock

@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { namesOf } from "./internal/known.js"
 import * as Check from "./internal/options.js"
 import { luaJournal } from "./lifecycle/journal.js"
 import * as Redis from "./Redis.js"
@@ -40,17 +41,28 @@ export interface Suspension {
 }
 
 /**
+ * For how long to suspend, see {@link ControlService}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SuspendOptions {
+  /** After which time workers go on by themselves: whole seconds, rounded up, 68 years at most. Default: `resume` ends it. */
+  readonly duration?: Duration.DurationInput | undefined
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
 export interface ControlService {
   /**
    * Suspends all workers, of Python and ours: they go on with what runs and take nothing more, until `resume` or for as
-   * long as `duration` says (whole seconds, rounded up). Schedulers go on: what becomes due waits in its queue.
+   * long as `duration` says. Schedulers go on: what becomes due waits in its queue.
+   *
+   * Fails with `InvalidOptions` for a `duration` that is none or zero.
    */
-  readonly suspend: (options?: {
-    readonly duration?: Duration.DurationInput | undefined
-  }) => Effect.Effect<void, Check.InvalidOptions | Redis.RedisError>
+  readonly suspend: (options?: SuspendOptions) => Effect.Effect<void, Check.InvalidOptions | Redis.RedisError>
   /** Lets all workers take jobs again; ours notice within a second. */
   readonly resume: Effect.Effect<void, Redis.RedisError>
   /** Whether the fleet is suspended now, for a time or until `resume`. */
@@ -89,6 +101,8 @@ export interface ControlService {
  * ```
  */
 export class Control extends Context.Tag("effect-rq/Control")<Control, ControlService>() {}
+
+const suspendNames = namesOf<SuspendOptions>({ duration: true })
 
 /** Adds the queue to those that are paused, or takes it out, and notes when that was. May be repeated. */
 const setPaused = Redis.script(
@@ -145,8 +159,11 @@ export const make: Effect.Effect<ControlService, never, Redis.Redis> = Effect.ge
   return {
     suspend: (options) =>
       Effect.gen(function*() {
+        yield* Check.names(options ?? {}, suspendNames)
         const duration = options?.duration
-        const millis = duration === undefined ? 0 : yield* Check.millis("duration", duration, Duration.zero, 1)
+        const millis = duration === undefined
+          ? 0
+          : yield* Check.millis("duration", duration, Duration.zero, 1, Check.longestLifetime)
         yield* suspendFor(millis > 0 ? Math.ceil(millis / 1000) : Infinity, yield* now)
       }),
     resume: Effect.flatMap(now, (now) => suspendFor(0, now)),

@@ -24,6 +24,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Examine from "./doctor/examine.js"
 import * as Mend from "./doctor/mend.js"
+import { namesOf } from "./internal/known.js"
 import * as Check from "./internal/options.js"
 import type * as Violation from "./invariants/violation.js"
 import * as Redis from "./Redis.js"
@@ -182,6 +183,8 @@ const toFinding = (one: Violation.Violation): Finding => ({
   repair: Option.fromNullable(one.repair)
 })
 
+const examineNames = namesOf<ExamineOptions>({ queues: true, sample: true, pause: true })
+
 const ranks: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 }
 
 /**
@@ -193,7 +196,9 @@ export const make: Effect.Effect<DoctorService, never, Redis.Redis> = Effect.gen
   const examine = Examine.make(redis)
   const mendOne = Mend.make(redis)
   return {
-    examine: Effect.fnUntraced(function*({ pause, queues, sample } = {}) {
+    examine: Effect.fnUntraced(function*(options = {}) {
+      yield* Check.names(options, examineNames)
+      const { pause, queues, sample } = options
       const found = yield* examine({
         queues: queues === undefined ? undefined : yield* Check.queues(queues),
         sample: yield* Check.count("sample", sample, 10_000, { least: 1, most: 10_000_000 }),

@@ -12,6 +12,8 @@ import * as Either from "effect/Either"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { namesOf, noSuchOption, unknownName } from "./internal/known.js"
+import { isFlag, notAFlag } from "./internal/options.js"
 import { queueNameProblem } from "./internal/queueName.js"
 import { show } from "./internal/show.js"
 import { lifetimeFields, toSeconds } from "./job/lifetime.js"
@@ -189,6 +191,26 @@ const Proto = {
   }
 }
 
+const optionNames = namesOf<Exclude<Parameters<typeof make>[1], undefined>>({
+  payload: true,
+  success: true,
+  error: true,
+  queue: true,
+  retry: true,
+  timeout: true,
+  ttl: true,
+  resultTtl: true,
+  failureTtl: true
+})
+const retryNames = namesOf<RetryPolicy<never>>({
+  max: true,
+  intervals: true,
+  atFront: true,
+  schedule: true,
+  while: true,
+  until: true
+})
+
 /**
  * Defines a job.
  *
@@ -281,6 +303,14 @@ export const make = <
   }
   const queueProblem = queueNameProblem(self.queue)
   if (queueProblem !== undefined) throw invalid("queue", `queue: ${queueProblem}`)
+  const unknown = unknownName(options, optionNames)
+  if (unknown !== undefined) throw invalid(unknown, noSuchOption(unknown, optionNames))
+  const retry: RetryPolicy<never> | undefined = options.retry
+  const unknownOfRetry = unknownName(retry, retryNames)
+  if (unknownOfRetry !== undefined) {
+    throw invalid(`retry.${unknownOfRetry}`, `retry: ${noSuchOption(unknownOfRetry, retryNames)}`)
+  }
+  if (!isFlag(retry?.atFront)) throw invalid("retry.atFront", notAFlag("retry.atFront", retry?.atFront))
   for (const field of lifetimeFields) {
     const value = options[field]
     const seconds = value === undefined ? Either.right(0) : toSeconds(field, value)

@@ -21,7 +21,8 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Ids from "./Ids.js"
-import { decode as decodeDuration, longestSleep } from "./internal/duration.js"
+import { longestSleep } from "./internal/duration.js"
+import { namesOf } from "./internal/known.js"
 import * as Check from "./internal/options.js"
 import * as lease from "./lifecycle/lease.js"
 import * as Redis from "./Redis.js"
@@ -150,13 +151,7 @@ export class Lock extends Context.Tag("effect-rq/Lock")<Lock, LockService>() {}
 
 const invalid = (field: string, message: string) => new Check.InvalidOptions({ field, message: `${field}: ${message}` })
 
-/** Waiting without end is as good as any. */
-const waitMillis = (wait: Duration.DurationInput | undefined): Effect.Effect<number, Check.InvalidOptions> => {
-  const decoded = decodeDuration(wait ?? 0)
-  return Option.isSome(decoded)
-    ? Effect.succeed(Duration.toMillis(decoded.value))
-    : Effect.fail(invalid("wait", "expected a duration such as \"10 seconds\""))
-}
+const lockNames = namesOf<LockOptions>({ ttl: true, wait: true, token: true })
 
 const defaultTtl = Duration.seconds(30)
 
@@ -198,14 +193,15 @@ export const make: Effect.Effect<LockService, never, Redis.Redis> = Effect.gen(f
 
   const acquire: LockService["acquire"] = Effect.fnUntraced(function*(name, given) {
     const options = given ?? {}
+    yield* Check.names(options, lockNames)
     if (typeof name !== "string" || name === "") return yield* invalid("name", "expected a text that is not empty")
     if (options.token !== undefined && (typeof options.token !== "string" || options.token === "")) {
       return yield* invalid("token", "expected a text that is not empty")
     }
     const ids = yield* Ids.Ids
     const token = options.token ?? (yield* ids.name)
-    const ttl = Math.ceil(yield* Check.millis("ttl", options.ttl, defaultTtl, 1))
-    const wait = yield* waitMillis(options.wait)
+    const ttl = Math.ceil(yield* Check.millis("ttl", options.ttl, defaultTtl, 1, Check.longestLifetime))
+    const wait = Duration.toMillis(yield* Check.wait("wait", options.wait === undefined ? 0 : options.wait))
     const key = keys.lock(name)
     const lost = yield* Deferred.make<LockLost>()
     const release = Effect.suspend(() => end(key, token, key))

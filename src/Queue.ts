@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
 import * as Ids from "./Ids.js"
+import type { InvalidOptions } from "./internal/options.js"
 import { toRange } from "./internal/page.js"
 import type { WallClock, When } from "./internal/when.js"
 import type * as Job from "./Job.js"
@@ -235,6 +236,38 @@ export interface StopOptions {
   readonly wait?: Duration.DurationInput | undefined
 }
 
+/**
+ * How to queue a job again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RequeueOptions {
+  /** Puts the job before all others of its queue. Default: false. */
+  readonly atFront?: boolean | undefined
+}
+
+/**
+ * For how long to wait for the end of a job.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AwaitOptions {
+  /** After which `AwaitTimeout` comes. What is longer than 24 days waits without end. */
+  readonly timeout: Duration.DurationInput
+}
+
+export {
+  /**
+   * An option that can't be used: `field` names it, the message says what would be right.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  InvalidOptions
+} from "./internal/options.js"
+
 type PayloadAndOptions<J extends Job.Any, O> = {} extends Job.PayloadInput<J> ?
   [payload?: Job.PayloadInput<J>, options?: O]
   : [payload: Job.PayloadInput<J>, options?: O]
@@ -306,7 +339,10 @@ export interface QueueService {
   /** How many jobs wait in a queue. */
   readonly length: (queue: string) => Effect.Effect<number, Redis.RedisError>
   /** The ids of the jobs that wait in a queue, the next to run first. */
-  readonly jobIds: (queue: string, page?: Page) => Effect.Effect<ReadonlyArray<string>, Redis.RedisError>
+  readonly jobIds: (
+    queue: string,
+    page?: Page
+  ) => Effect.Effect<ReadonlyArray<string>, InvalidOptions | Redis.RedisError>
   /** The names of all queues that were ever used, in order of the alphabet. */
   readonly names: Effect.Effect<ReadonlyArray<string>, Redis.RedisError>
   /** A job as Redis holds it; none when there is no job of this id. Fails with `WireError` when it can't be read. */
@@ -335,13 +371,14 @@ export interface QueueService {
   readonly await: <J extends Job.Any>(
     job: J,
     jobId: string,
-    options: { readonly timeout: Duration.DurationInput }
+    options: AwaitOptions
   ) => Effect.Effect<
     Job.Success<J>,
     | Job.Failure<J>
     | JobFailed
     | JobMissing
     | AwaitTimeout
+    | InvalidOptions
     | Redis.RedisError
     | WireError
     | ParseResult.ParseError,
@@ -355,24 +392,30 @@ export interface QueueService {
    * Cancels a job that has not been started; one that runs is stopped: its worker is told to interrupt it, finalizers run.
    * What Python's workers run is stopped as well.
    */
-  readonly cancel: (jobId: string, options?: StopOptions) => Effect.Effect<CancelOutcome, Redis.RedisError>
+  readonly cancel: (
+    jobId: string,
+    options?: StopOptions
+  ) => Effect.Effect<CancelOutcome, InvalidOptions | Redis.RedisError>
   /** Cancels many, in calls of 250. With `wait` ten of those that run are waited for at a time. */
   readonly cancelMany: (
     jobIds: Iterable<string>,
     options?: StopOptions
-  ) => Effect.Effect<ReadonlyArray<CancelOutcome>, Redis.RedisError>
+  ) => Effect.Effect<ReadonlyArray<CancelOutcome>, InvalidOptions | Redis.RedisError>
   /** Stops a job that runs, and leaves one that waits. A stopped job is not tried again. */
-  readonly stop: (jobId: string, options?: StopOptions) => Effect.Effect<CancelOutcome, Redis.RedisError>
+  readonly stop: (
+    jobId: string,
+    options?: StopOptions
+  ) => Effect.Effect<CancelOutcome, InvalidOptions | Redis.RedisError>
   /** Queues a job again that has failed, finished, or was canceled or stopped; leaves one that waits or runs. */
   readonly requeue: (
     jobId: string,
-    options?: { readonly atFront?: boolean | undefined }
-  ) => Effect.Effect<Changed, Redis.RedisError>
+    options?: RequeueOptions
+  ) => Effect.Effect<Changed, InvalidOptions | Redis.RedisError>
   /** Queues many again, in calls of 250. */
   readonly requeueMany: (
     jobIds: Iterable<string>,
-    options?: { readonly atFront?: boolean | undefined }
-  ) => Effect.Effect<ReadonlyArray<Changed>, Redis.RedisError>
+    options?: RequeueOptions
+  ) => Effect.Effect<ReadonlyArray<Changed>, InvalidOptions | Redis.RedisError>
   /**
    * Gives a job that is scheduled another time, kept to the millisecond, whichever queue it is of; leaves one that waits in
    * its queue, runs or has ended. A time in the past is due at once.
@@ -486,12 +529,14 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
       return (yield* redis.send<number | null>("LPOS", keys.queue(name), jobId)) !== null
     }),
     length: (queue) => redis.send<number>("LLEN", keys.queue(queue)),
-    jobIds: (queue, page) => {
-      const range = toRange(page)
-      return range === undefined
-        ? Effect.succeed([])
-        : redis.send<ReadonlyArray<string>>("LRANGE", keys.queue(queue), ...range)
-    },
+    jobIds: (queue, page) =>
+      Effect.flatMap(
+        toRange(page),
+        (range) =>
+          range === undefined
+            ? Effect.succeed([])
+            : redis.send<ReadonlyArray<string>>("LRANGE", keys.queue(queue), ...range)
+      ),
     names: Effect.map(
       redis.send<ReadonlyArray<string>>("SMEMBERS", keys.queues),
       (members) => members.flatMap((member) => keys.queueName(member) ?? []).sort()
@@ -505,14 +550,13 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
           onSome: (record) => readResult(job, record)
         })
       ),
-    await: (job, jobId, options) => awaitResult(awaiting, fetch, job, jobId, options?.timeout),
+    await: (job, jobId, options) => awaitResult(awaiting, fetch, job, jobId, options),
     history: (jobId) => history(redis, jobId),
-    cancel: (jobId, options) => Effect.map(manage.cancelMany([jobId], options ?? {}), ([outcome]) => outcome!), // one id
-    cancelMany: (jobIds, options) => manage.cancelMany(jobIds, options ?? {}),
-    stop: (jobId, options) => manage.stop(jobId, options ?? {}),
-    requeue: (jobId, options) =>
-      Effect.map(manage.requeueMany([jobId], options?.atFront === true), ([changed]) => changed!), // one id
-    requeueMany: (jobIds, options) => manage.requeueMany(jobIds, options?.atFront === true),
+    cancel: (jobId, options) => Effect.map(manage.cancelMany([jobId], options), ([outcome]) => outcome!), // one id
+    cancelMany: manage.cancelMany,
+    stop: manage.stop,
+    requeue: (jobId, options) => Effect.map(manage.requeueMany([jobId], options), ([changed]) => changed!), // one id
+    requeueMany: manage.requeueMany,
     reschedule: Reschedule.make(redis).byId,
     delete: (jobId) => Effect.map(manage.deleteMany([jobId]), ([changed]) => changed!), // one id
     deleteMany: manage.deleteMany,

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { InvalidOptions } from "./internal/options.js"
 import { toRange } from "./internal/page.js"
 import type * as Job from "./Job.js"
 import { remove as removeScript } from "./lifecycle/remove.js"
@@ -19,6 +20,16 @@ import * as Reschedule from "./queue/reschedule.js"
 import * as Redis from "./Redis.js"
 import * as Date from "./wire/date.js"
 import * as keys from "./wire/keys.js"
+
+export {
+  /**
+   * An option that can't be used.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  InvalidOptions
+} from "./internal/options.js"
 
 /**
  * A job in a registry.
@@ -47,8 +58,11 @@ export interface JobRegistry {
   readonly queue: string
   readonly contains: (jobId: string) => Effect.Effect<boolean, Redis.RedisError>
   readonly count: Effect.Effect<number, Redis.RedisError>
-  /** Entries in the order of their times, the earliest first. */
-  readonly list: (page?: Queue.Page) => Effect.Effect<ReadonlyArray<Entry>, Redis.RedisError>
+  /**
+   * A part of the entries, in the order of their times, the earliest first. Fails with `InvalidOptions` for what is no
+   * page.
+   */
+  readonly list: (page?: Queue.Page) => Effect.Effect<ReadonlyArray<Entry>, InvalidOptions | Redis.RedisError>
   /** All entries, read in pages. An entry that moves meanwhile may be missed or seen twice. */
   readonly stream: Stream.Stream<Entry, Redis.RedisError>
   /**
@@ -128,19 +142,15 @@ export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.g
   const { inQueue: reschedule } = Reschedule.make(redis)
   const findExecution = redis.eval(findExecutionScript)
 
-  const list = (key: string, byExecution: boolean, page: Queue.Page | undefined) => {
-    const range = toRange(page)
-    return range === undefined
-      ? Effect.succeed([])
-      : Effect.map(
-        redis.send<ReadonlyArray<string>>("ZRANGE", key, ...range, "WITHSCORES"),
-        (flat) => {
-          const entries: Array<Entry> = []
-          for (let i = 0; i < flat.length; i += 2) entries.push(toEntry(flat[i]!, flat[i + 1]!, byExecution))
-          return entries
-        }
-      )
-  }
+  const list = (key: string, byExecution: boolean, start: number, stop: number) =>
+    Effect.map(
+      redis.send<ReadonlyArray<string>>("ZRANGE", key, start, stop, "WITHSCORES"),
+      (flat) => {
+        const entries: Array<Entry> = []
+        for (let i = 0; i < flat.length; i += 2) entries.push(toEntry(flat[i]!, flat[i + 1]!, byExecution))
+        return entries
+      }
+    )
 
   const registry = (key: string, queue: string, statuses: ReadonlyArray<string>, byExecution = false): JobRegistry => ({
     queue,
@@ -149,11 +159,15 @@ export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.g
         ? findExecution(key, jobId)
         : Effect.map(redis.send<string | null>("ZSCORE", key, jobId), (score) => score !== null),
     count: redis.send<number>("ZCARD", key),
-    list: (page) => list(key, byExecution, page),
+    list: (page) =>
+      Effect.flatMap(
+        toRange(page),
+        (range) => range === undefined ? Effect.succeed([]) : list(key, byExecution, ...range)
+      ),
     stream: Stream.paginateChunkEffect(
       0,
       (offset) =>
-        Effect.map(list(key, byExecution, { offset, limit: pageSize }), (entries) => [
+        Effect.map(list(key, byExecution, offset, offset + pageSize - 1), (entries) => [
           Chunk.unsafeFromArray(entries),
           entries.length < pageSize ? Option.none() : Option.some(offset + pageSize)
         ])

@@ -289,7 +289,7 @@ export const make = <Jobs extends Job.Any>(
       yield* forkSupervised("the worker's unblocking", waiting.unblock)
       for (const queue of queues) yield* forkSupervised(`waiting for queue ${queue}`, waiting.waitFor(queue))
     }
-    const scheduler = options.withScheduler === true
+    const scheduler = settings.withScheduler
       ? Option.some(yield* Scheduler.make({ ...options.scheduler, queues }))
       : Option.none()
 

@@ -17,7 +17,7 @@ export class Failure extends Data.TaggedError("Failure")<{
 /** Messages of the library begin with the field that is wrong; the command line has another name for it. */
 export const withOptionName = (message: string): string =>
   message.replace(
-    /^(jobId|timeout|ttl|resultTtl|failureTtl|queue|concurrency|maxJobs|name|gracePeriod|dependsOn|uniqueFor|duration): /,
+    /^(jobId|timeout|ttl|resultTtl|failureTtl|queue|concurrency|maxJobs|name|gracePeriod|dependsOn|uniqueFor|duration|wait|limit): /,
     (field) => `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
   ).replace(
     /^(retry\.max|retry\.intervals|repeat\.times|repeat\.intervals): /,
@@ -25,5 +25,9 @@ export const withOptionName = (message: string): string =>
   )
 
 export const failed = (message: string): Failure => new Failure({ message, exitCode: 1 })
+
+/** Of options that the verb has passed on. */
+export const passedOn = (verb: VerbName) => ({ message }: { readonly message: string }): Failure =>
+  misused(verb, withOptionName(message))
 
 export const misused = (verb: VerbName, message: string): Failure => new Failure({ message, exitCode: 2, usage: verb })

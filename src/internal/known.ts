@@ -20,9 +20,9 @@ export const unknownName = (given: unknown, known: ReadonlySet<string>): string 
 }
 
 /** What to say of it. */
-export const noSuchOption = (name: string, known: ReadonlySet<string>): string => {
+export const noSuchOption = (name: string, known: ReadonlySet<string>, kind = "option"): string => {
   const guess = nearest(name, [...known])
-  return `${show(name)} is no option${
+  return `${show(name)} is no ${kind}${
     guess === undefined ? `, there are ${[...known].join(", ")}` : `, did you mean ${guess}?`
   }`
 }

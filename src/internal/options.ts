@@ -7,10 +7,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { decode } from "./duration.js"
+import { decode, longestTimer } from "./duration.js"
 import { noSuchOption, unknownName } from "./known.js"
 import { queueNameProblem } from "./queueName.js"
 import { show } from "./show.js"
+import { span } from "./times.js"
 
 /**
  * An option that can't be used; `field` names it, the message says what would be right.
@@ -39,25 +40,57 @@ export const names = (options: object, known: ReadonlySet<string>): Effect.Effec
     : Effect.fail(new InvalidOptions({ field: name, message: noSuchOption(name, known) }))
 }
 
-/** A duration in milliseconds, at least `least`. */
+/**
+ * A duration in milliseconds, within bounds. What nothing else bounds goes into a timer; one without end is beyond any
+ * bound.
+ */
 export const millis = (
   field: string,
   value: Duration.DurationInput | undefined,
   fallback: Duration.DurationInput,
-  least: number
+  least: number,
+  most: number = longestTimer
 ): Effect.Effect<number, InvalidOptions> => {
   const decoded = value === undefined ? Option.some(Duration.decode(fallback)) : decode(value)
-  if (Option.isSome(decoded)) {
-    const millis = Duration.toMillis(decoded.value)
-    if (millis >= least && Number.isFinite(millis)) return Effect.succeed(millis)
-  }
+  const millis = Option.match(decoded, { onNone: () => NaN, onSome: Duration.toMillis })
+  if (millis >= least && millis <= most) return Effect.succeed(millis)
+  const bound = millis > most ? `at most ${span(most)}` : `at least ${least} ms`
   return Effect.fail(
-    new InvalidOptions({
-      field,
-      message: `${field}: expected a duration of at least ${least} ms, got ${show(value)}`
-    })
+    new InvalidOptions({ field, message: `${field}: expected a duration of ${bound}, got ${show(value)}` })
   )
 }
+
+/** What a server can keep as a lifetime, and RQ as a number of seconds: 68 years. */
+export const longestLifetime = 2_147_483_647_000
+
+/** For how long to wait at most. Waiting without end is as good as any. */
+export const wait = (
+  field: string,
+  value: Duration.DurationInput
+): Effect.Effect<Duration.Duration, InvalidOptions> =>
+  Option.match(decode(value), {
+    onNone: () =>
+      Effect.fail(
+        new InvalidOptions({
+          field,
+          message: `${field}: expected a duration such as "10 seconds", got ${show(value)}`
+        })
+      ),
+    onSome: Effect.succeed
+  })
+
+/** Yes or no. */
+export const flag = (field: string, value: boolean | undefined): Effect.Effect<boolean, InvalidOptions> =>
+  isFlag(value)
+    ? Effect.succeed(value === true)
+    : Effect.fail(new InvalidOptions({ field, message: notAFlag(field, value) }))
+
+/** What JavaScript passes for yes or no may be a text, of which any is true. */
+export const isFlag = (value: unknown): boolean => value === undefined || typeof value === "boolean"
+
+/** What to say of what is none. */
+export const notAFlag = (field: string, value: unknown): string =>
+  `${field}: expected true or false, got ${show(value)}`
 
 /** A whole number within bounds. */
 export const count = (

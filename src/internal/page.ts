@@ -4,19 +4,36 @@
  * @internal
  */
 
+import * as Effect from "effect/Effect"
+import { namesOf } from "./known.js"
+import * as Check from "./options.js"
+import { show } from "./show.js"
+
+interface Page {
+  readonly offset?: number | undefined
+  readonly limit?: number | undefined
+}
+
+const known = namesOf<Page>({ offset: true, limit: true })
+
+const number = (field: keyof Page, value: number): Effect.Effect<number, Check.InvalidOptions> =>
+  typeof value === "number" && !Number.isNaN(value)
+    ? Effect.succeed(value)
+    : Effect.fail(new Check.InvalidOptions({ field, message: `${field}: expected a number, got ${show(value)}` }))
+
 /**
  * Undefined when nothing is asked for. An offset below zero, which Redis would count from the end, is the start; a limit
- * without end is the whole rest. What is no number is left for the port to refuse.
+ * without end is the whole rest.
  */
 export const toRange = (
-  page: { readonly offset?: number | undefined; readonly limit?: number | undefined } | undefined
-): readonly [start: number, stop: number] | undefined => {
-  const offset: unknown = page?.offset ?? 0
-  const limit: unknown = page?.limit ?? 100
-  // The types say that both are numbers; what they are not, Redis is never asked.
-  if (typeof offset !== "number" || typeof limit !== "number") return [offset as number, limit as number]
-  if (limit < 1 || offset === Infinity) return undefined
-  const start = Math.max(0, Math.floor(offset))
-  const stop = start + Math.floor(limit) - 1
-  return [start, stop > Number.MAX_SAFE_INTEGER ? -1 : stop]
-}
+  page: Page | undefined
+): Effect.Effect<readonly [start: number, stop: number] | undefined, Check.InvalidOptions> =>
+  Effect.gen(function*() {
+    yield* Check.names(page ?? {}, known)
+    const offset = yield* number("offset", page?.offset ?? 0)
+    const limit = yield* number("limit", page?.limit ?? 100)
+    if (limit < 1 || offset === Infinity) return undefined
+    const start = Math.max(0, Math.floor(offset))
+    const stop = start + Math.floor(limit) - 1
+    return [start, stop > Number.MAX_SAFE_INTEGER ? -1 : stop]
+  })

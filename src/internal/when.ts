@@ -7,6 +7,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { namesOf, noSuchOption, unknownName } from "./known.js"
 import { show } from "./show.js"
 
 /** What a wall clock shows, without a zone. Parts that are left out are zero. */
@@ -91,8 +92,20 @@ const limits = [
   ["millis", 999]
 ] as const
 
+const parts = namesOf<WallClock>({
+  year: true,
+  month: true,
+  day: true,
+  hours: true,
+  minutes: true,
+  seconds: true,
+  millis: true
+})
+
 /** The wall clock read as if it were UTC. Refuses what no calendar has, instead of rolling over. */
 const checked = (wall: WallClock): Effect.Effect<number, string> => {
+  const unknown = unknownName(wall, parts)
+  if (unknown !== undefined) return Effect.fail(noSuchOption(unknown, parts, "part of a wall clock"))
   const { day, month, year } = wall
   const utc = Date.UTC(year, month - 1, day, wall.hours ?? 0, wall.minutes ?? 0, wall.seconds ?? 0, wall.millis ?? 0)
   for (const [name, most] of limits) {

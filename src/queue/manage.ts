@@ -7,12 +7,14 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { decode as decodeDuration } from "../internal/duration.js"
+import { namesOf } from "../internal/known.js"
+import type { InvalidOptions } from "../internal/options.js"
+import * as Check from "../internal/options.js"
 import { cancel as cancelScript } from "../lifecycle/cancel.js"
 import { deleteJobs as deleteScript } from "../lifecycle/delete.js"
 import { empty as emptyScript } from "../lifecycle/empty.js"
 import { requeue as requeueScript } from "../lifecycle/requeue.js"
-import type { CancelOutcome, Changed, StopOptions } from "../Queue.js"
+import type { CancelOutcome, Changed, RequeueOptions, StopOptions } from "../Queue.js"
 import * as Redis from "../Redis.js"
 import * as Command from "../wire/command.js"
 import * as Date from "../wire/date.js"
@@ -28,11 +30,12 @@ const refused = (message: string) => new Redis.RedisError({ reason: "reply", com
 const listOf = (ids: Iterable<string>): Effect.Effect<ReadonlyArray<string>, Redis.RedisError> =>
   Effect.try({ try: () => [...ids], catch: () => refused("expected a list of job ids") })
 
-const waitOf = (wait: Duration.DurationInput): Effect.Effect<Duration.Duration, Redis.RedisError> =>
-  Option.match(decodeDuration(wait), {
-    onNone: () => Effect.fail(refused("wait: expected a duration such as \"10 seconds\"")),
-    onSome: Effect.succeed
-  })
+const stopNames = namesOf<StopOptions>({ wait: true })
+const requeueNames = namesOf<RequeueOptions>({ atFront: true })
+
+/** For how long to wait; checked before anything is done. */
+const waitOf = (options: StopOptions): Effect.Effect<Duration.Duration, InvalidOptions> =>
+  Effect.zipRight(Check.names(options, stopNames), Check.wait("wait", options.wait === undefined ? 0 : options.wait))
 
 const isWaiting = (status: string | null): boolean =>
   status === "queued" || status === "scheduled" || status === "deferred"
@@ -55,9 +58,8 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
     })
 
   /** Tells the worker, and waits for the end when asked to. */
-  const stopStarted = (jobId: string, worker: string, options: StopOptions) =>
+  const stopStarted = (jobId: string, worker: string, wait: Duration.Duration) =>
     Effect.gen(function*() {
-      const wait = options.wait === undefined ? Duration.zero : yield* waitOf(options.wait)
       const before = Duration.greaterThan(wait, Duration.zero) ? yield* awaiting.mark(jobId) : undefined
       yield* redis.send("PUBLISH", keys.workerChannel(worker), Command.stopJob(jobId))
       if (before === undefined) return "stopping" as const
@@ -74,13 +76,12 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
       }
     })
 
-  const cancelMany = (
+  const cancelAll = (
     ids: Iterable<string>,
-    options: StopOptions
+    wait: Duration.Duration
   ): Effect.Effect<ReadonlyArray<CancelOutcome>, Redis.RedisError> =>
     inCalls(ids, (some) =>
       Effect.gen(function*() {
-        if (options.wait !== undefined) yield* waitOf(options.wait) // before anything is done
         const now = yield* Clock.currentTimeMillis
         const rows = yield* cancelSome({ ids: some, now: Date.seconds(now), nowDate: Date.encode(now) })
         return yield* Effect.forEach(rows, (row, index): Effect.Effect<CancelOutcome, Redis.RedisError> => {
@@ -94,10 +95,10 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
               return Effect.succeed({ id, outcome: "missing" })
             case "Started":
               return Effect.flatMap(
-                stopStarted(id, row.worker, options),
+                stopStarted(id, row.worker, wait),
                 (outcome) =>
                   outcome === "waiting"
-                    ? Effect.map(cancelMany([id], options), ([canceled]) => canceled!) // one id
+                    ? Effect.map(cancelAll([id], wait), ([canceled]) => canceled!) // one id
                     : Effect.succeed({ id, outcome })
               )
           }
@@ -105,10 +106,14 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
       }))
 
   return {
-    cancelMany,
-    stop: (id: string, options: StopOptions): Effect.Effect<CancelOutcome, Redis.RedisError> =>
+    cancelMany: (
+      ids: Iterable<string>,
+      options?: StopOptions
+    ): Effect.Effect<ReadonlyArray<CancelOutcome>, InvalidOptions | Redis.RedisError> =>
+      Effect.flatMap(waitOf(options ?? {}), (wait) => cancelAll(ids, wait)),
+    stop: (id: string, options?: StopOptions): Effect.Effect<CancelOutcome, InvalidOptions | Redis.RedisError> =>
       Effect.gen(function*() {
-        if (options.wait !== undefined) yield* waitOf(options.wait) // before anything is done
+        const wait = yield* waitOf(options ?? {})
         const [status, worker] = yield* redis.send<readonly [string | null, string | null]>(
           "HMGET",
           keys.job(id),
@@ -122,19 +127,26 @@ export const make = (redis: Redis.RedisService, awaiting: Awaiting) => {
             outcome: isWaiting(status) ? "waiting" : "ended"
           }
         }
-        return { id, outcome: yield* stopStarted(id, worker ?? "", options) }
+        return { id, outcome: yield* stopStarted(id, worker ?? "", wait) }
       }),
-    requeueMany: (ids: Iterable<string>, atFront: boolean): Effect.Effect<ReadonlyArray<Changed>, Redis.RedisError> =>
-      inCalls(ids, (some) =>
-        Effect.gen(function*() {
-          const nowDate = Date.encode(yield* Clock.currentTimeMillis)
-          const rows = yield* requeueSome({ ids: some, atFront, nowDate })
-          return rows.map(({ requeued, status }, index) => ({
-            id: some[index]!, // one row for each id
-            changed: requeued,
-            status: Option.fromNullable(decodeStatus(status))
+    requeueMany: (
+      ids: Iterable<string>,
+      options?: RequeueOptions
+    ): Effect.Effect<ReadonlyArray<Changed>, InvalidOptions | Redis.RedisError> =>
+      Effect.gen(function*() {
+        yield* Check.names(options ?? {}, requeueNames)
+        const atFront = yield* Check.flag("atFront", options?.atFront)
+        return yield* inCalls(ids, (some) =>
+          Effect.gen(function*() {
+            const nowDate = Date.encode(yield* Clock.currentTimeMillis)
+            const rows = yield* requeueSome({ ids: some, atFront, nowDate })
+            return rows.map(({ requeued, status }, index) => ({
+              id: some[index]!, // one row for each id
+              changed: requeued,
+              status: Option.fromNullable(decodeStatus(status))
+            }))
           }))
-        })),
+      }),
     deleteMany: (ids: Iterable<string>): Effect.Effect<ReadonlyArray<Changed>, Redis.RedisError> =>
       inCalls(ids, (some) =>
         Effect.gen(function*() {

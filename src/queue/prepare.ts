@@ -15,6 +15,7 @@ import type * as Ids from "../Ids.js"
 import { decode as decodeDuration } from "../internal/duration.js"
 import { describe as describeIssue } from "../internal/issue.js"
 import { namesOf, noSuchOption, unknownName } from "../internal/known.js"
+import { isFlag, notAFlag } from "../internal/options.js"
 import { queueNameProblem } from "../internal/queueName.js"
 import { show } from "../internal/show.js"
 import { inCalendar, toDue, type When } from "../internal/when.js"
@@ -332,7 +333,7 @@ const frameOf = (
   isScheduled: boolean,
   now: number
 ): Either.Either<Frame, Job.InvalidJobError> => {
-  if (!isPlain(options)) return makeFrame(definition.job, options, id, isScheduled, now)
+  if (!isPlain(options) || !isFlag(options.atFront)) return makeFrame(definition.job, options, id, isScheduled, now)
   const { frames } = definition
   const queue = options.queue ?? definition.job.queue
   const place = `${isScheduled ? "later" : "now"} ${options.atFront === true} ${queue}`
@@ -416,7 +417,6 @@ const makeFrame = (
     const resultTtl = yield* seconds("resultTtl")
     const failureTtl = yield* seconds("failureTtl")
 
-    const atFront = options.atFront === true
     const ofWorkers = askedByWorkers.find((field) => options.retry?.[field] !== undefined)
     if (ofWorkers !== undefined) {
       return yield* invalid(
@@ -434,6 +434,16 @@ const makeFrame = (
       )
     }
     const retry = options.retry ?? job.retry
+    for (
+      const [field, value] of [
+        ["atFront", options.atFront],
+        ["allowFailure", options.allowFailure],
+        ["retry.atFront", retry?.atFront]
+      ] as const
+    ) {
+      if (!isFlag(value)) return yield* invalid(job, field, notAFlag(field, value))
+    }
+    const atFront = options.atFront === true
     const retriesLeft = yield* times("retry.max", retry, ({ max }) => max)
     const retryIntervals = yield* intervals("retry.intervals", retry?.intervals)
     const repeatsLeft = yield* times("repeat.times", options.repeat, ({ times }) => times)

@@ -9,11 +9,14 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
-import { decode as decodeDuration } from "../internal/duration.js"
+import { namesOf } from "../internal/known.js"
+import type { InvalidOptions } from "../internal/options.js"
+import * as Check from "../internal/options.js"
 import { show } from "../internal/show.js"
 import type * as Job from "../Job.js"
 import type { JobRecord, Outcome } from "../JobRecord.js"
-import * as Redis from "../Redis.js"
+import type { AwaitOptions } from "../Queue.js"
+import type * as Redis from "../Redis.js"
 import type { WireError } from "../wire/error.js"
 import * as keys from "../wire/keys.js"
 import * as Result from "../wire/result.js"
@@ -73,22 +76,26 @@ export const readResult = <J extends Job.Any>(
 /** A job that is gone without a result is found out at the latest after this. */
 const lookAgain = Duration.seconds(30)
 
+const awaitNames = namesOf<AwaitOptions>({ timeout: true })
+
 export const awaitResult = <J extends Job.Any>(
   awaiting: Awaiting,
   fetch: (jobId: string) => Effect.Effect<Option.Option<JobRecord>, Redis.RedisError | WireError>,
   job: J,
   jobId: string,
-  timeout: Duration.DurationInput
+  options: AwaitOptions
 ): Effect.Effect<
   Job.Success<J>,
-  Job.Failure<J> | JobFailed | JobMissing | AwaitTimeout | Redis.RedisError | WireError | ParseResult.ParseError,
+  | Job.Failure<J>
+  | JobFailed
+  | JobMissing
+  | AwaitTimeout
+  | InvalidOptions
+  | Redis.RedisError
+  | WireError
+  | ParseResult.ParseError,
   Job.OutcomeContext<J>
 > => {
-  const longest = decodeDuration(timeout)
-  if (Option.isNone(longest)) {
-    const message = "timeout: expected a duration such as \"10 seconds\""
-    return Effect.fail(new Redis.RedisError({ reason: "reply", command: "await", code: "ERR", message }))
-  }
   const id = typeof jobId === "string" ? jobId : show(jobId)
   const missing = Effect.suspend(() => Effect.fail(new JobMissing({ jobId: id })))
   const untilItEnds = Effect.gen(function*() {
@@ -116,10 +123,15 @@ export const awaitResult = <J extends Job.Any>(
       }
     }
   })
-  return untilItEnds.pipe(
-    Effect.timeoutFail({ duration: longest.value, onTimeout: () => new AwaitTimeout({ jobId: id }) }),
-    Effect.flatten
-  )
+  return Effect.gen(function*() {
+    yield* Check.names(options, awaitNames)
+    const duration = yield* Check.wait("timeout", options.timeout)
+    const exit = yield* Effect.timeoutFail(untilItEnds, {
+      duration,
+      onTimeout: () => new AwaitTimeout({ jobId: id })
+    })
+    return yield* exit
+  })
 }
 
 /** How many outcomes are given. Redis keeps about as many: it trims whole parts of a stream, so there may be more. */

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { decode as decodeDuration } from "../internal/duration.js"
 import { kindOf } from "../internal/kindOf.js"
+import { namesOf, noSuchOption, unknownName } from "../internal/known.js"
 import type { Options } from "../RedisLive.js"
 
 export interface Address {
@@ -138,6 +139,18 @@ const partsOf = <A extends object>(
     ? Effect.succeed(value)
     : mistyped(option, "an object", value)
 
+/** Refuses what has a name that nothing reads. */
+const names = (
+  option: string,
+  given: object,
+  known: ReadonlySet<string>
+): Effect.Effect<void, ConfigError.ConfigError> => {
+  const name = unknownName(given, known)
+  return name === undefined
+    ? Effect.void
+    : Effect.fail(invalid(option === "options" ? name : `${option}.${name}`, noSuchOption(name, known)))
+}
+
 const show = (address: Address) =>
   address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
 
@@ -176,7 +189,9 @@ const targetOf = (options: { readonly [K in keyof Options]?: unknown }, otherwis
       return yield* Effect.fail(invalid("sentinels", "a server is found through Sentinels or as a cluster, not both"))
     }
     if (sentinels !== undefined) {
-      const { hosts, name, password, username } = yield* partsOf("sentinels", sentinels as Sentinels)
+      const parts = yield* partsOf("sentinels", sentinels as Sentinels)
+      yield* names("sentinels", parts, ofSentinels)
+      const { hosts, name, password, username } = parts
       const watched = yield* textOf("sentinels.name", name)
       if (watched === undefined || watched === "") {
         return yield* Effect.fail(invalid("sentinels.name", "expected the name of the master, such as mymaster"))
@@ -191,7 +206,9 @@ const targetOf = (options: { readonly [K in keyof Options]?: unknown }, otherwis
       return target
     }
     if (cluster !== undefined) {
-      const { nodes } = yield* partsOf("cluster", cluster as Cluster)
+      const parts = yield* partsOf("cluster", cluster as Cluster)
+      yield* names("cluster", parts, ofCluster)
+      const { nodes } = parts
       const target: Target = { _tag: "Cluster", nodes: yield* parseAddresses("cluster.nodes", nodes, 6379) }
       return target
     }
@@ -200,6 +217,22 @@ const targetOf = (options: { readonly [K in keyof Options]?: unknown }, otherwis
 
 type Sentinels = NonNullable<Options["sentinels"]>
 type Cluster = NonNullable<Options["cluster"]>
+
+const known = namesOf<Options>({
+  url: true,
+  username: true,
+  password: true,
+  db: true,
+  tls: true,
+  sentinels: true,
+  cluster: true,
+  keyPrefix: true,
+  connectTimeout: true,
+  commandTimeout: true,
+  clientName: true
+})
+const ofSentinels = namesOf<Sentinels>({ hosts: true, name: true, username: true, password: true })
+const ofCluster = namesOf<Cluster>({ nodes: true })
 
 const tlsOf = (tls: unknown, byUrl: boolean): Effect.Effect<Settings["tls"], ConfigError.ConfigError> => {
   if (tls === undefined || typeof tls === "boolean") return Effect.succeed(tls ?? byUrl ? {} : undefined)
@@ -210,6 +243,7 @@ const tlsOf = (tls: unknown, byUrl: boolean): Effect.Effect<Settings["tls"], Con
 export const fromOptions = (given: Options): Effect.Effect<Settings, ConfigError.ConfigError> =>
   Effect.gen(function*() {
     const options = yield* partsOf("options", given)
+    yield* names("options", options, known)
     const url = yield* parseUrl((yield* secretOf("url", options.url)) ?? "redis://localhost:6379")
     const target = yield* targetOf(options, url.target)
     const db = options.db ?? (url.db === undefined ? 0 : /^\d*$/.test(url.db) ? Number(url.db) : NaN)

@@ -21,6 +21,7 @@ export interface Settings {
   readonly concurrency: number
   readonly maxJobs: number
   readonly burst: boolean
+  readonly withScheduler: boolean
   readonly graceMillis: number
   readonly heartbeatMillis: number
   readonly maxAbandons: number
@@ -73,7 +74,8 @@ export const check = Effect.fnUntraced(function*(group: JobGroup.Any, options: W
     maxJobs: options.maxJobs === undefined
       ? Infinity
       : yield* Check.count("maxJobs", options.maxJobs, 1, { least: 1, most: Number.MAX_SAFE_INTEGER }),
-    burst: options.burst === true,
+    burst: yield* Check.flag("burst", options.burst),
+    withScheduler: yield* Check.flag("withScheduler", options.withScheduler),
     graceMillis: yield* Check.millis("gracePeriod", options.gracePeriod, "10 seconds", 0),
     heartbeatMillis,
     maxAbandons: yield* Check.count("maxAbandons", options.maxAbandons, 3, { least: 0, most: 1000 }),

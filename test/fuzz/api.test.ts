@@ -115,10 +115,18 @@ const calls: ReadonlyArray<readonly [service: string, method: string, FastCheck.
     )
   ],
   ["queue", "cancel", FastCheck.tuple(id, mostly(FastCheck.constant({})))],
-  ["queue", "cancelMany", FastCheck.tuple(mostly(FastCheck.array(id, { maxLength: 3 })))],
+  [
+    "queue",
+    "cancelMany",
+    FastCheck.tuple(mostly(FastCheck.array(id, { maxLength: 3 })), mostly(FastCheck.record({ wait: anything })))
+  ],
   ["queue", "stop", FastCheck.tuple(id, mostly(FastCheck.record({ wait: anything })))],
   ["queue", "requeue", FastCheck.tuple(id, mostly(FastCheck.record({ atFront: anything })))],
-  ["queue", "requeueMany", FastCheck.tuple(mostly(FastCheck.array(id, { maxLength: 3 })))],
+  [
+    "queue",
+    "requeueMany",
+    FastCheck.tuple(mostly(FastCheck.array(id, { maxLength: 3 })), mostly(FastCheck.record({ atFront: anything })))
+  ],
   ["queue", "reschedule", FastCheck.tuple(id, when)],
   ["queue", "delete", FastCheck.tuple(id)],
   ["queue", "deleteMany", FastCheck.tuple(mostly(FastCheck.array(id, { maxLength: 3 })))],

@@ -158,7 +158,7 @@ const optionNames = [
 ]
 
 /** A refusal names an option, says what would be right, and holds nothing that may be a secret. */
-const assertRefusal = (exit: Exit.Exit<unknown, unknown>, what: () => string) => {
+const assertRefusal = (exit: Exit.Exit<unknown, unknown>, given: unknown, what: () => string) => {
   assert(Exit.isFailure(exit))
   const failure = Cause.failureOption(exit.cause)
   assert(failure._tag === "Some", `${what()}: ${Cause.pretty(exit.cause)}`)
@@ -166,7 +166,10 @@ const assertRefusal = (exit: Exit.Exit<unknown, unknown>, what: () => string) =>
   assert(ConfigError.isConfigError(error) && ConfigError.isInvalidData(error), what())
   const [module, option = ""] = error.path
   assert.strictEqual(module, "RedisLive", what())
-  assert.include(optionNames, option.replace(/[.[].*$/, ""), what())
+  // an option that there is, or the name of one that there isn't
+  if (typeof given === "object" && given !== null && Object.hasOwn(given, option) && !optionNames.includes(option)) {
+    assert.match(error.message, / is no option, /, what())
+  } else assert.include(optionNames, option.replace(/[.[].*$/, ""), what())
   assert.isAbove(error.message.length, 10, what())
   assert.notInclude(inspect(error, { depth: 5 }) + Cause.pretty(exit.cause), secret, what())
 }
@@ -180,7 +183,7 @@ describe(`options of RedisLive (FUZZ_SEED=${seed})`, () => {
   it("are refused by name, or make sense", () =>
     check(all, 1500, async (options) => {
       const exit = await Effect.runPromise(attempt(() => fromOptions(options as RedisLive.Options)))
-      if (Exit.isFailure(exit)) return assertRefusal(exit, () => shown(options))
+      if (Exit.isFailure(exit)) return assertRefusal(exit, options, () => shown(options))
       const { clientName, commandTimeout, connectTimeout, db, keyPrefix, password, target, username } = exit.value
       const ports = target._tag === "Tcp"
         ? [target.address.port]
@@ -207,7 +210,7 @@ describe(`options of RedisLive (FUZZ_SEED=${seed})`, () => {
         const made = yield* attempt(() => make(given as RedisLive.Options))
         const built = yield* attempt(() => Layer.build(layer(given as RedisLive.Options)))
         assert.strictEqual(Exit.isSuccess(built), Exit.isSuccess(made) || given === undefined, shown(given))
-        if (Exit.isFailure(made)) return assertRefusal(made, () => shown(given))
+        if (Exit.isFailure(made)) return assertRefusal(made, given, () => shown(given))
         const exit = yield* attempt(() => made.value.send("PING"))
         assertTyped(exit, () => shown(given))
         if (Exit.isFailure(exit)) assert.notInclude(Cause.pretty(exit.cause), secret, shown(given))
@@ -276,7 +279,7 @@ describe(`options of RedisLive (FUZZ_SEED=${seed})`, () => {
         run(Effect.gen(function*() {
           const wrapped = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, Config.succeed(value)]))
           const built = yield* attempt(() => Layer.build(layerConfig(wrapped as Config.Config.Wrap<RedisLive.Options>)))
-          if (Exit.isFailure(built)) assertRefusal(built, () => shown(values))
+          if (Exit.isFailure(built)) assertRefusal(built, undefined, () => shown(values))
         }))
     ))
 })

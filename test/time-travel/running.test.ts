@@ -456,7 +456,7 @@ describe("an option that can't be used", () => {
     ["concurrency", { concurrency: 2.5 }, /whole number/],
     ["maxJobs", { maxJobs: 0 }, /got 0/],
     ["maxAbandons", { maxAbandons: -1 }, /got -1/],
-    ["gracePeriod", { gracePeriod: Duration.infinity }, /at least 0 ms/],
+    ["gracePeriod", { gracePeriod: Duration.infinity }, /at most 24 d/],
     ["heartbeat", { heartbeat: 10 }, /at least 1000 ms, got 10/],
     ["name", { name: "with spaces" }, /"with spaces"/],
     ["tick", { withScheduler: true, scheduler: { tick: 0 } }, /at least 1 ms/],

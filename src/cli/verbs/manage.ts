@@ -14,7 +14,7 @@ import * as Registry from "../../Registry.js"
 import { withRedis } from "../connection.js"
 import { dueOf } from "../due.js"
 import { showDuration, showInstant, showRelative } from "../duration.js"
-import { failed, type Failure, misused } from "../failure.js"
+import { failed, type Failure, misused, passedOn } from "../failure.js"
 import { report, type Row } from "../report.js"
 import { printable } from "../terminal.js"
 import { warnOfUnknownQueues } from "../unknown.js"
@@ -60,7 +60,7 @@ const requeue = (options: Values<"requeue">, ids: ReadonlyArray<string>) =>
       const changed = yield* queue.requeueMany([...entries].map(({ id }) => id), { atFront })
       // Nobody asked for those that were deleted or have expired meanwhile.
       return changed.filter(({ status }) => Option.isSome(status))
-    }))
+    })).pipe(Effect.catchTag("InvalidOptions", passedOn("requeue")))
     yield* report(rows.map(changedRow("requeued")), {
       done: "requeued",
       json,
@@ -86,7 +86,7 @@ const cancelOrStop = (verb: "cancel" | "stop", options: Values<"cancel">, ids: R
         verb === "cancel"
           ? queue.cancelMany(all, { wait })
           : Effect.forEach(all, (id) => queue.stop(id, { wait }), { concurrency }))
-    )
+    ).pipe(Effect.catchTag("InvalidOptions", passedOn(verb)))
     yield* report(
       outcomes.map(({ id, outcome }): Row => {
         const goesOn = outcome === "stopping" && wait > 0

@@ -11,7 +11,7 @@ import * as Queue from "../../Queue.js"
 import * as Registry from "../../Registry.js"
 import { withRedis } from "../connection.js"
 import { showDuration, showInstant } from "../duration.js"
-import { type Failure, misused } from "../failure.js"
+import { type Failure, misused, passedOn } from "../failure.js"
 import { columns, isTerminal, print, printable, printJson, style } from "../terminal.js"
 import { warnOfUnknownQueues } from "../unknown.js"
 import type { Values } from "../verbs.js"
@@ -58,7 +58,9 @@ export const run = (
   Effect.scoped(Effect.gen(function*() {
     const { limit = 50 } = options
     if (limit < 1) return yield* misused("scheduled", `--limit: expected a whole number from 1, got ${limit}`)
-    const { rows, total } = yield* withRedis(options.url)(read(named, limit))
+    const { rows, total } = yield* withRedis(options.url)(read(named, limit)).pipe(
+      Effect.catchTag("InvalidOptions", passedOn("scheduled"))
+    )
     const now = yield* Clock.currentTimeMillis
     if (options.json) {
       return yield* printJson({

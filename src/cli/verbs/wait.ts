@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import * as Job from "../../Job.js"
 import * as Queue from "../../Queue.js"
 import { withRedis } from "../connection.js"
-import { failed, type Failure } from "../failure.js"
+import { failed, type Failure, passedOn } from "../failure.js"
 import { json as toJson, printable, printJson } from "../terminal.js"
 import type { Values } from "../verbs.js"
 
@@ -57,6 +57,7 @@ export const run = (options: Values<"jobWait">, [id = ""]: ReadonlyArray<string>
             end("failed", `job ${shown} failed: ${printable(message.split("\n")[0]!)}`, { exception: message })
           ),
         JobMissing: (error) => Effect.succeed(end("missing", printable(error.message))),
+        InvalidOptions: passedOn("jobWait"),
         AwaitTimeout: (error) => Effect.succeed(end("timeout", printable(error.message))),
         WireError: (error) => failed(`job ${shown} can't be read: ${error.message}`),
         ParseError: (error) => failed(`the result of job ${shown} can't be read: ${error.message}`)
