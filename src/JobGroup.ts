@@ -15,12 +15,16 @@ import * as Job from "./Job.js"
 import type { Verdict } from "./Retry.js"
 
 /**
+ * Marks groups of jobs, see {@link isJobGroup}.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export const TypeId: unique symbol = Symbol.for("effect-rq/JobGroup")
 
 /**
+ * The type of the mark.
+ *
  * @since 0.1.0
  * @category type ids
  */
@@ -94,6 +98,30 @@ export interface JobGroup<in out Jobs extends Job.Any> extends Pipeable {
   /**
    * The handlers of all jobs of the group as a Layer. A handler that is missing, or takes or gives the wrong type, is
    * a type error. The handlers may be built by an Effect, in the scope of the Layer.
+   *
+   * A handler fails with the error that its job declares, bare or in a verdict of `Retry`. That
+   * `'NotFound' is not assignable to type 'Rejected | Verdict<Rejected>'`, or to `'Verdict<never>'` for a job that declares
+   * none, says of a handler that it fails with an error which its job doesn't declare. Declare it in `error` of `Job.make`
+   * (one more: `Schema.Union(Rejected, NotFound)`), which keeps it typed for whoever awaits the job; or make it a defect
+   * with `Effect.orDie`, which fails the job with the text of its cause.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Schema } from "effect"
+   * import { Job, JobGroup } from "effect-rq"
+   *
+   * class Rejected extends Schema.TaggedError<Rejected>()("Rejected", {}) {}
+   * class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {}) {}
+   * declare const send: Effect.Effect<void, Rejected | NotFound>
+   *
+   * const Send = Job.make("app.send", { error: Schema.Union(Rejected, NotFound) })
+   * const Forget = Job.make("app.forget")
+   *
+   * export const Handlers = JobGroup.make(Send, Forget).toLayer({
+   *   "app.send": () => send,
+   *   "app.forget": () => Effect.orDie(send)
+   * })
+   * ```
    */
   readonly toLayer: <Handlers extends HandlersFrom<Jobs>, EX = never, RX = never>(
     build: Handlers | Effect.Effect<Handlers, EX, RX>
@@ -124,6 +152,12 @@ export type JobsOf<Group> = Group extends JobGroup<infer Jobs> ? Jobs : never
  *
  * @since 0.1.0
  * @category guards
+ * @example
+ * ```ts
+ * import { JobGroup } from "effect-rq"
+ *
+ * const groupIn = (module: Record<string, unknown>) => Object.values(module).find(JobGroup.isJobGroup)
+ * ```
  */
 export const isJobGroup = (u: unknown): u is Any => Predicate.hasProperty(u, TypeId)
 
