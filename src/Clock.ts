@@ -45,6 +45,8 @@ export {
 } from "./internal/options.js"
 
 /**
+ * How the server's clock is followed.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -114,6 +116,16 @@ const slowSpeed = 0.5
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Clock, RedisLive } from "effect-rq"
+ *
+ * const program = Effect.gen(function*() {
+ *   const clock = yield* Clock.make({ every: "5 minutes" })
+ *   return yield* clock.currentTimeMillis
+ * }).pipe(Effect.scoped, Effect.provide(RedisLive.layer()))
+ * ```
  */
 export const make = (
   options: Options = {}

@@ -76,6 +76,8 @@ export type {
 export const toJsonSchema: (group: JobGroup.Any) => Either.Either<json.Contract, ContractError> = json.toJsonSchema
 
 /**
+ * What a Python module says of itself.
+ *
  * @since 0.1.0
  * @category models
  */

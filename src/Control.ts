@@ -52,6 +52,9 @@ export interface SuspendOptions {
 }
 
 /**
+ * What can be done to the whole fleet, to one queue, and to one worker. A call that fails with `RedisError` may have
+ * been carried out, and can be repeated.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -148,8 +151,21 @@ return 1
 )
 
 /**
+ * Makes the service on the `Redis` of the context, where a Layer is not wanted. It asks the server for nothing until it
+ * is used.
+ *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Control, RedisLive } from "effect-rq"
+ *
+ * const program = Effect.gen(function*() {
+ *   const control = yield* Control.make
+ *   yield* control.pause("mail")
+ * }).pipe(Effect.provide(RedisLive.layer()))
+ * ```
  */
 export const make: Effect.Effect<ControlService, never, Redis.Redis> = Effect.gen(function*() {
   const redis = yield* Redis.Redis
@@ -188,7 +204,21 @@ export const make: Effect.Effect<ControlService, never, Redis.Redis> = Effect.ge
 })
 
 /**
+ * The service on the `Redis` that the Layer is given. It asks the server for nothing until it is used.
+ *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Control, RedisLive } from "effect-rq"
+ *
+ * const Live = Control.layer.pipe(Layer.provide(RedisLive.layer({ url: "redis://localhost:6379" })))
+ *
+ * const program = Effect.gen(function*() {
+ *   const control = yield* Control.Control
+ *   yield* control.pause("mail")
+ * }).pipe(Effect.provide(Live))
+ * ```
  */
 export const layer: Layer.Layer<Control, never, Redis.Redis> = Layer.effect(Control, make)

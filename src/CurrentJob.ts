@@ -11,6 +11,8 @@ import type * as Job from "./Job.js"
 import type * as Redis from "./Redis.js"
 
 /**
+ * What a handler knows of the run that it is, and can do about it.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -127,19 +127,26 @@ export interface Mended {
 }
 
 /**
+ * What to look at, and how closely. What can't be used fails with `InvalidOptions` before anything is looked at.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface ExamineOptions {
   /** Only these queues and their jobs. Default: all. */
   readonly queues?: ReadonlyArray<string> | undefined
-  /** About how many jobs to look at. Default: 10,000. */
+  /** About how many jobs to look at, from 1 to 10,000,000. Default: 10,000. */
   readonly sample?: number | undefined
-  /** How long to wait before what seems to be wrong is looked at again; zero: not at all. Default: 2 seconds. */
+  /**
+   * How long to wait before what seems to be wrong is looked at again, 24 days at most; zero: not at all. Default: 2
+   * seconds.
+   */
   readonly pause?: Duration.DurationInput | undefined
 }
 
 /**
+ * Looks, and mends what was found.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -188,8 +195,21 @@ const examineNames = namesOf<ExamineOptions>({ queues: true, sample: true, pause
 const ranks: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 }
 
 /**
+ * Makes the service on the `Redis` of the context, where a Layer is not wanted. It asks the server for nothing until it
+ * is used.
+ *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Doctor, RedisLive } from "effect-rq"
+ *
+ * const program = Effect.gen(function*() {
+ *   const doctor = yield* Doctor.make
+ *   return (yield* doctor.examine()).healthy
+ * }).pipe(Effect.provide(RedisLive.layer()))
+ * ```
  */
 export const make: Effect.Effect<DoctorService, never, Redis.Redis> = Effect.gen(function*() {
   const redis = yield* Redis.Redis
@@ -237,7 +257,21 @@ export const make: Effect.Effect<DoctorService, never, Redis.Redis> = Effect.gen
 })
 
 /**
+ * The service on the `Redis` that the Layer is given. It asks the server for nothing until it is used.
+ *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Doctor, RedisLive } from "effect-rq"
+ *
+ * const Live = Doctor.layer.pipe(Layer.provide(RedisLive.layer({ url: "redis://localhost:6379" })))
+ *
+ * const program = Effect.gen(function*() {
+ *   const doctor = yield* Doctor.Doctor
+ *   return (yield* doctor.examine()).healthy
+ * }).pipe(Effect.provide(Live))
+ * ```
  */
 export const layer: Layer.Layer<Doctor, never, Redis.Redis> = Layer.effect(Doctor, make)

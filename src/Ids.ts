@@ -12,6 +12,8 @@ import * as PseudoRandom from "effect/Utils"
 import * as outside from "./internal/outside.js"
 
 /**
+ * What makes ids and names. Each is unlike any other.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -72,6 +74,19 @@ const asUuid = (hex: string, version: string): string =>
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Ids } from "effect-rq"
+ *
+ * const twice = Effect.gen(function*() {
+ *   const { job } = yield* Ids.Ids
+ *   return [yield* job, yield* job]
+ * })
+ *
+ * // the same two ids in each run
+ * const program = Effect.provide(twice, Ids.seeded(42))
+ * ```
  */
 export const seeded = (seed: number): Layer.Layer<never> =>
   Layer.effectContext(Effect.sync(() => {

@@ -182,6 +182,8 @@ export interface Story {
 }
 
 /**
+ * What all are doing, read from Redis and never changed. Names that are no list fail with `RedisError`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -346,8 +348,21 @@ const inParts = <A, B, E>(
 }
 
 /**
+ * Makes the service on the `Redis` of the context, where a Layer is not wanted. It asks the server for nothing until it
+ * is used.
+ *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Inspector, RedisLive } from "effect-rq"
+ *
+ * const program = Effect.gen(function*() {
+ *   const inspector = yield* Inspector.make
+ *   return yield* inspector.workers(["mail"])
+ * }).pipe(Effect.provide(RedisLive.layer()))
+ * ```
  */
 export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.gen(function*() {
   const redis = yield* Redis.Redis
@@ -473,7 +488,21 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
 })
 
 /**
+ * The service on the `Redis` that the Layer is given. It asks the server for nothing until it is used.
+ *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Inspector, RedisLive } from "effect-rq"
+ *
+ * const Live = Inspector.layer.pipe(Layer.provide(RedisLive.layer({ url: "redis://localhost:6379" })))
+ *
+ * const program = Effect.gen(function*() {
+ *   const inspector = yield* Inspector.Inspector
+ *   return yield* inspector.workers(["mail"])
+ * }).pipe(Effect.provide(Live))
+ * ```
  */
 export const layer: Layer.Layer<Inspector, never, Redis.Redis> = Layer.effect(Inspector, make)

@@ -20,12 +20,16 @@ import { lifetimeFields, toSeconds } from "./job/lifetime.js"
 import type { RetryPolicy } from "./Retry.js"
 
 /**
+ * Marks job definitions, see {@link isJob}.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export const TypeId: unique symbol = Symbol.for("effect-rq/Job")
 
 /**
+ * The type of the mark.
+ *
  * @since 0.1.0
  * @category type ids
  */
@@ -181,6 +185,13 @@ export class InvalidJobError extends Schema.TaggedError<InvalidJobError>("effect
  *
  * @since 0.1.0
  * @category guards
+ * @example
+ * ```ts
+ * import { Job } from "effect-rq"
+ *
+ * const namesOf = (module: Record<string, unknown>) =>
+ *   Object.values(module).flatMap((one) => Job.isJob(one) ? [one.name] : [])
+ * ```
  */
 export const isJob = (u: unknown): u is Any => Predicate.hasProperty(u, TypeId)
 

@@ -39,13 +39,18 @@ export {
 } from "./internal/options.js"
 
 /**
+ * How a lock is taken and kept. What can't be used fails with `InvalidOptions` before it is asked for.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface LockOptions {
-  /** For how long the lock outlives its last renewal. Default: 30 seconds. It is renewed three times in that span. */
+  /**
+   * For how long the lock outlives its last renewal, a millisecond at least, 68 years at most; it is renewed three times in
+   * that span, and once a day at least. Default: 30 seconds.
+   */
   readonly ttl?: Duration.DurationInput | undefined
-  /** For how long to wait for a lock that another holds. Default: not at all. */
+  /** For how long to wait for a lock that another holds; without end with `Duration.infinity`. Default: not at all. */
   readonly wait?: Duration.DurationInput | undefined
   /** What is stored as the owner. Default: an id that nobody else has. */
   readonly token?: string | undefined
@@ -100,13 +105,15 @@ export class LockLost extends Schema.TaggedError<LockLost>("effect-rq/Lock/LockL
 }
 
 /**
+ * Takes locks, for a scope or around an effect.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface LockService {
   /**
    * Takes the lock for as long as the scope is open, renewing it in the background. Fails with `LockHeld` when another
-   * holds it and `wait` is over, and with `InvalidOptions` for a `ttl` that is no length of time.
+   * holds it and `wait` is over, and with `InvalidOptions` for a name that is empty and for options that can't be used.
    */
   readonly acquire: (
     name: string,
@@ -156,8 +163,21 @@ const lockNames = namesOf<LockOptions>({ ttl: true, wait: true, token: true })
 const defaultTtl = Duration.seconds(30)
 
 /**
+ * Makes the service on the `Redis` of the context, where a Layer is not wanted. It asks the server for nothing until it
+ * is used.
+ *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Lock, RedisLive } from "effect-rq"
+ *
+ * const program = Effect.gen(function*() {
+ *   const lock = yield* Lock.make
+ *   return yield* lock.holder("rebuild-index")
+ * }).pipe(Effect.provide(RedisLive.layer()))
+ * ```
  */
 export const make: Effect.Effect<LockService, never, Redis.Redis> = Effect.gen(function*() {
   const redis = yield* Redis.Redis
@@ -245,7 +265,21 @@ export const make: Effect.Effect<LockService, never, Redis.Redis> = Effect.gen(f
 })
 
 /**
+ * The service on the `Redis` that the Layer is given. It asks the server for nothing until it is used.
+ *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Lock, RedisLive } from "effect-rq"
+ *
+ * const Live = Lock.layer.pipe(Layer.provide(RedisLive.layer({ url: "redis://localhost:6379" })))
+ *
+ * const program = Effect.gen(function*() {
+ *   const lock = yield* Lock.Lock
+ *   return yield* lock.holder("rebuild-index")
+ * }).pipe(Effect.provide(Live))
+ * ```
  */
 export const layer: Layer.Layer<Lock, never, Redis.Redis> = Layer.effect(Lock, make)

@@ -63,6 +63,7 @@ export type {
  * @category models
  */
 export interface RepeatOptions {
+  /** How many times after the first, from 0 to 1,000,000. */
   readonly times: number
   /** The pause before each repetition, one for all or one for each; the last stands for those that follow. Default: none. */
   readonly intervals?: Duration.DurationInput | ReadonlyArray<Duration.DurationInput> | undefined
@@ -228,11 +229,16 @@ export interface Changed {
 }
 
 /**
+ * Whether to wait for what was told to stop.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface StopOptions {
-  /** For how long to wait until the worker of a started job has interrupted it. Default: not at all. */
+  /**
+   * For how long to wait until the worker of a started job has interrupted it; what is longer than 24 days waits without
+   * end. Default: not at all. `InvalidOptions` for what is no length of time, before anything is done.
+   */
   readonly wait?: Duration.DurationInput | undefined
 }
 
@@ -275,8 +281,26 @@ type PayloadAndOptions<J extends Job.Any, O> = {} extends Job.PayloadInput<J> ?
 /**
  * A request for {@link QueueService.enqueueMany}. With `at` or `in` it is scheduled, else it is queued at once.
  *
+ * It checks nothing: what can't be accepted is told by `enqueueMany`. With both, `at` counts.
+ *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Job, Queue } from "effect-rq"
+ *
+ * const Greet = Job.make("app.greet", { payload: { name: Schema.String } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const queue = yield* Queue.Queue
+ *   return yield* queue.enqueueMany([
+ *     Queue.request(Greet, { name: "Ada" }),
+ *     Queue.request(Greet, { name: "Grace" }, { in: "1 hour", queue: "low" }),
+ *     Queue.request(Greet, { name: "Alan" }, { at: "2030-10-10 09:15", jobId: "greet-alan" })
+ *   ])
+ * })
+ * ```
  */
 export const request = <J extends Job.Any>(
   job: J,
@@ -295,6 +319,10 @@ export const request = <J extends Job.Any>(
 }
 
 /**
+ * Hands jobs over, looks at them, and moves those that are there. Each call that fails with `RedisError` of reason
+ * `connection` or `timeout` may have been carried out; with a `jobId` of your own, and by ids, it can be repeated and
+ * counts once.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -305,7 +333,8 @@ export interface QueueService {
    * Jobs that are handed over at the same time, one by one or scheduled, leave together in one call, in their order. Each
    * caller has its own outcome, and an interruption takes back only its own job, while it was not sent.
    *
-   * Fails with `InvalidJobError` when the payload or an option can't be accepted, before anything is sent.
+   * Fails with `InvalidJobError` when the payload or an option can't be accepted, before anything is sent, and with
+   * `JobExists` when `unique: "refuse"` was asked for and there is such a job.
    */
   readonly enqueue: <J extends Job.Any>(
     job: J,
@@ -314,13 +343,19 @@ export interface QueueService {
   /**
    * Schedules a job for a point in time, kept to the millisecond. A time in the past is due at once. The job waits in
    * the scheduled registry, not in the queue, until a scheduler promotes it.
+   *
+   * Fails with `InvalidJobError` as `enqueue` does, and for a time that can't be read or is not between the years 1 and
+   * 9999 (`field` is `at`).
    */
   readonly enqueueAt: <J extends Job.Any>(
     when: When,
     job: J,
     ...rest: PayloadAndOptions<J, EnqueueOptions>
   ) => Effect.Effect<JobRef, Job.InvalidJobError | JobExists | Redis.RedisError, Job.PayloadContext<J>>
-  /** Schedules a job for after a delay, as `enqueueAt` does. */
+  /**
+   * Schedules a job for after a delay, as `enqueueAt` does. A number is milliseconds. Fails with `InvalidJobError` as
+   * `enqueue` does, and for what is no length of time, below zero or without end (`field` is `in`).
+   */
   readonly enqueueIn: <J extends Job.Any>(
     delay: Duration.DurationInput,
     job: J,
@@ -329,7 +364,13 @@ export interface QueueService {
   /**
    * Queues and schedules many jobs, of any definitions and queues, in calls of 250, two at a time. All of them are checked
    * before the first is sent. Each call is atomic; when one fails, those before it have been accepted, and the one that
-   * was on its way beside it may have been, so give the jobs ids of your own if you mean to repeat it.
+   * was on its way beside it may have been, so give the jobs ids of your own if you mean to repeat it. The answers are in
+   * the order of the requests.
+   *
+   * Fails with `InvalidJobError` for the first request that can't be accepted, and for jobs that wait for one another in a
+   * circle: before anything is sent, unless the circle goes through jobs that are there already. Fails with `JobExists` at
+   * the first job of `unique: "refuse"` that is there. Jobs that are `unique` or wait for others are sent last, one by one,
+   * each after those that it waits for.
    */
   readonly enqueueMany: <R = never>(
     requests: Iterable<Request<R>>
@@ -338,7 +379,9 @@ export interface QueueService {
   readonly contains: (jobId: string, queue?: string) => Effect.Effect<boolean, Redis.RedisError>
   /** How many jobs wait in a queue. */
   readonly length: (queue: string) => Effect.Effect<number, Redis.RedisError>
-  /** The ids of the jobs that wait in a queue, the next to run first. */
+  /**
+   * The ids of the jobs that wait in a queue, the next to run first. Fails with `InvalidOptions` for what is no page.
+   */
   readonly jobIds: (
     queue: string,
     page?: Page
@@ -490,8 +533,21 @@ const iterable = <A>(items: Iterable<A>): Iterable<A> =>
   typeof items === "object" && items !== null && Symbol.iterator in items ? items : [items]
 
 /**
+ * Makes the service on the `Redis` of the context, where a Layer is not wanted. It asks the server for nothing until it
+ * is used.
+ *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Queue, RedisLive } from "effect-rq"
+ *
+ * const program = Effect.gen(function*() {
+ *   const queue = yield* Queue.make
+ *   return yield* queue.length("mail")
+ * }).pipe(Effect.provide(RedisLive.layer()))
+ * ```
  */
 export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(function*() {
   const redis = yield* Redis.Redis
@@ -565,7 +621,21 @@ export const make: Effect.Effect<QueueService, never, Redis.Redis> = Effect.gen(
 })
 
 /**
+ * The service on the `Redis` that the Layer is given. It asks the server for nothing until it is used.
+ *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Queue, RedisLive } from "effect-rq"
+ *
+ * const Live = Queue.layer.pipe(Layer.provide(RedisLive.layer({ url: "redis://localhost:6379" })))
+ *
+ * const program = Effect.gen(function*() {
+ *   const queue = yield* Queue.Queue
+ *   return yield* queue.length("mail")
+ * }).pipe(Effect.provide(Live))
+ * ```
  */
 export const layer: Layer.Layer<Queue, never, Redis.Redis> = Layer.effect(Queue, make)

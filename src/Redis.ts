@@ -166,8 +166,10 @@ export interface Script<in Params extends ReadonlyArray<unknown>, out Result> {
   readonly sha: string
   /** Keys first, then arguments. */
   readonly params: (...params: Params) => ReadonlyArray<Arg>
+  /** How many of the parameters are keys. */
   readonly numberOfKeys: (...params: Params) => number
   readonly bytes: boolean
+  /** Reads the reply. */
   readonly result: (reply: never) => Result
 }
 
@@ -229,8 +231,24 @@ const problemWith = (command: string, args: ReadonlyArray<Arg>): RedisError | un
 /**
  * Builds the service from the parts that differ between implementations.
  *
+ * Each call of `eval` sends `EVALSHA`, and `EVAL` once where the server doesn't know the script. An argument that is no
+ * text, number or bytes fails with a `RedisError` of code `ERR` and is not sent.
+ *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Redis } from "effect-rq"
+ *
+ * // counts what is sent
+ * const counting = (inner: Redis.RedisService, count: (command: string) => void): Redis.RedisService =>
+ *   Redis.make({
+ *     ...inner,
+ *     send: (command, ...args) => Effect.suspend(() => (count(command), inner.send(command, ...args))),
+ *     sendBytes: (command, ...args) => Effect.suspend(() => (count(command), inner.sendBytes(command, ...args)))
+ *   })
+ * ```
  */
 export const make = (
   options: Omit<RedisService, "eval"> & {

@@ -82,9 +82,9 @@ export interface Options {
   } | undefined
   /** Put before every key and channel. Default: none, and `{rq}:` on a cluster. */
   readonly keyPrefix?: string | undefined
-  /** How long one attempt to connect may take. Default: 5 seconds. */
+  /** How long one attempt to connect may take, from a millisecond to 24 days. Default: 5 seconds. */
   readonly connectTimeout?: Duration.DurationInput | undefined
-  /** How long a call may take, waiting for a connection included. Default: 5 seconds. */
+  /** How long a call may take, waiting for a connection included; from a millisecond to 24 days. Default: 5 seconds. */
   readonly commandTimeout?: Duration.DurationInput | undefined
   /** The name that `CLIENT LIST` shows. */
   readonly clientName?: string | undefined
@@ -113,10 +113,21 @@ const notShared = new Set([
 /**
  * Connects, and keeps the connection until the scope is closed, which takes half a second at most.
  *
- * It does not wait for the server: calls do. Fails when the options contradict themselves.
+ * It does not wait for the server: calls do. Fails with a `ConfigError` that names the option, and never repeats its value,
+ * for what can't be used, contradicts another, or has a name that nothing reads.
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { RedisLive } from "effect-rq"
+ *
+ * const program = Effect.scoped(Effect.gen(function*() {
+ *   const redis = yield* RedisLive.make({ url: "redis://localhost:6379", commandTimeout: "2 seconds" })
+ *   return yield* redis.send<string>("PING")
+ * }))
+ * ```
  */
 export const make = (options: Options = {}): Effect.Effect<RedisService, ConfigError.ConfigError, Scope.Scope> =>
   Effect.gen(function*() {
@@ -257,6 +268,14 @@ const sentinels: Config.Config<Option.Option<NonNullable<Options["sentinels"]>>>
  *
  * @since 0.1.0
  * @category config
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { RedisLive } from "effect-rq"
+ *
+ * // the usual variables, and a name for CLIENT LIST
+ * const Live = RedisLive.layerConfig(Config.map(RedisLive.config, (options) => ({ ...options, clientName: "billing-1" })))
+ * ```
  */
 export const config: Config.Config<Options> = Config.all({
   url: Config.option(

@@ -30,6 +30,8 @@ import type { RedisService } from "./Redis.js"
 import { Redis } from "./Redis.js"
 
 /**
+ * Marks stores.
+ *
  * @since 0.1.0
  * @category symbols
  */
@@ -70,8 +72,11 @@ export type Entry = Dump.DumpedKey
  * @category models
  */
 export interface Client {
+  /** What is provided as `Redis`. */
   readonly service: RedisService
+  /** Cuts the connection, until `reconnect`. */
   readonly disconnect: Effect.Effect<void>
+  /** Connects again; subscriptions and dedicated connections go on. */
   readonly reconnect: Effect.Effect<void>
 }
 
@@ -80,6 +85,17 @@ export interface Client {
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { RedisMemory } from "effect-rq"
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* RedisMemory.makeStore
+ *   const client = yield* RedisMemory.makeClient(store)
+ *   return yield* client.service.send<number>("DBSIZE") // 0
+ * })
+ * ```
  */
 export const makeStore: Effect.Effect<Store> = Effect.sync(() => ({ [TypeId]: new Internal.Store() }))
 
@@ -151,6 +167,20 @@ export const layer: Layer.Layer<Redis> = Layer.unwrapEffect(Effect.map(makeStore
  *
  * @since 0.1.0
  * @category inspection
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, Queue, RedisMemory } from "effect-rq"
+ *
+ * const Cleanup = Job.make("app.cleanup")
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* RedisMemory.makeStore
+ *   const queue = yield* Effect.provide(Queue.make, RedisMemory.layerStore(store))
+ *   yield* queue.enqueue(Cleanup)
+ *   return (yield* RedisMemory.dump(store))["rq:queue:default"]?.value
+ * })
+ * ```
  */
 export const dump = (store: Store): Effect.Effect<Readonly<Record<string, Entry>>> =>
   Effect.map(Clock.currentTimeMillis, (now) => Dump.dump(store[TypeId], now))
@@ -160,5 +190,12 @@ export const dump = (store: Store): Effect.Effect<Readonly<Record<string, Entry>
  *
  * @since 0.1.0
  * @category inspection
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { RedisMemory } from "effect-rq"
+ *
+ * const emptied = (store: RedisMemory.Store) => Effect.as(RedisMemory.flush(store), store)
+ * ```
  */
 export const flush = (store: Store): Effect.Effect<void> => Effect.sync(() => store[TypeId].db.clear())

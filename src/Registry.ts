@@ -56,7 +56,9 @@ export interface Entry {
  */
 export interface JobRegistry {
   readonly queue: string
+  /** Whether a job is in the registry. */
   readonly contains: (jobId: string) => Effect.Effect<boolean, Redis.RedisError>
+  /** How many jobs are in the registry. It cleans up nothing, unlike RQ's. */
   readonly count: Effect.Effect<number, Redis.RedisError>
   /**
    * A part of the entries, in the order of their times, the earliest first. Fails with `InvalidOptions` for what is no
@@ -99,11 +101,17 @@ export interface ScheduledRegistry extends JobRegistry {
  * @category models
  */
 export interface RegistryService {
+  /** Jobs that wait for their time. */
   readonly scheduled: (queue: string) => ScheduledRegistry
+  /** Jobs that run. */
   readonly started: (queue: string) => JobRegistry
+  /** Jobs that have succeeded, for as long as they are kept. */
   readonly finished: (queue: string) => JobRegistry
+  /** Jobs that have failed or were stopped, for as long as they are kept. */
   readonly failed: (queue: string) => JobRegistry
+  /** Jobs that wait for other jobs. */
   readonly deferred: (queue: string) => JobRegistry
+  /** Jobs that were canceled before they were started. */
   readonly canceled: (queue: string) => JobRegistry
 }
 
@@ -133,8 +141,21 @@ export class Registry extends Context.Tag("effect-rq/Registry")<Registry, Regist
 const pageSize = 500
 
 /**
+ * Makes the service on the `Redis` of the context, where a Layer is not wanted. It asks the server for nothing until it
+ * is used.
+ *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Registry, RedisLive } from "effect-rq"
+ *
+ * const program = Effect.gen(function*() {
+ *   const registry = yield* Registry.make
+ *   return yield* registry.failed("mail").count
+ * }).pipe(Effect.provide(RedisLive.layer()))
+ * ```
  */
 export const make: Effect.Effect<RegistryService, never, Redis.Redis> = Effect.gen(function*() {
   const redis = yield* Redis.Redis
@@ -227,7 +248,21 @@ const instant = (score: string): Option.Option<DateTime.Utc> =>
   score === "-1" ? Option.none() : DateTime.make(Date.millis(score))
 
 /**
+ * The service on the `Redis` that the Layer is given. It asks the server for nothing until it is used.
+ *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Registry, RedisLive } from "effect-rq"
+ *
+ * const Live = Registry.layer.pipe(Layer.provide(RedisLive.layer({ url: "redis://localhost:6379" })))
+ *
+ * const program = Effect.gen(function*() {
+ *   const registry = yield* Registry.Registry
+ *   return yield* registry.failed("mail").count
+ * }).pipe(Effect.provide(Live))
+ * ```
  */
 export const layer: Layer.Layer<Registry, never, Redis.Redis> = Layer.effect(Registry, make)

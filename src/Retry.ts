@@ -23,7 +23,7 @@ import { show } from "./internal/show.js"
  * @category models
  */
 export interface RetryOptions {
-  /** How often the job may run again. */
+  /** How often the job may run again, from 0 to 1,000,000. */
   readonly max: number
   /**
    * The pause before each retry, one for all or one for each. As in RQ the list is counted from its end: the first of too
@@ -135,6 +135,14 @@ const isNotANumber = (delay: unknown): boolean => Array.isArray(delay) ? delay.s
  *
  * @since 0.1.0
  * @category policies
+ * @example
+ * ```ts
+ * import { Job, Retry } from "effect-rq"
+ *
+ * const Import = Job.make("app.import", { retry: Retry.standard })
+ *
+ * const Careful = Job.make("app.careful", { retry: { ...Retry.standard, max: 3 } })
+ * ```
  */
 export const standard: RetryPolicy<unknown> = {
   max: 10,

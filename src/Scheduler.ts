@@ -56,21 +56,25 @@ export {
 } from "./internal/options.js"
 
 /**
+ * What a scheduler serves, and how. What can't be used fails with `InvalidOptions` before anything starts.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface SchedulerOptions {
-  /** The queues to serve. */
+  /** The queues to serve, at least one, each named once. */
   readonly queues: ReadonlyArray<string>
   /** The name under which it holds locks, unlike any other scheduler's. Default: 20 random digits. */
   readonly name?: string | undefined
-  /** How often the leader looks for due jobs and renews its leases. Default: 1 second. */
+  /**
+   * How often the leader looks for due jobs and renews its leases, from a millisecond to 12 days. Default: 1 second.
+   */
   readonly tick?: Duration.DurationInput | undefined
-  /** How often one that doesn't lead tries to, for no reason. Default: 15 minutes. */
+  /** How often one that doesn't lead tries to, for no reason; 24 days at most. Default: 15 minutes. */
   readonly election?: Duration.DurationInput | undefined
-  /** For how long leadership outlives the last tick. At least twice the tick. Default: 15 seconds. */
+  /** For how long leadership outlives the last tick: twice the tick at least, 24 days at most. Default: 15 seconds. */
   readonly lease?: Duration.DurationInput | undefined
-  /** How many jobs one call promotes at most. Default: 500. */
+  /** How many jobs one call promotes at most, from 1 to 5,000. Default: 500. */
   readonly batchSize?: number | undefined
 }
 
@@ -141,11 +145,14 @@ export type SchedulerEvent =
   }
 
 /**
+ * What a running scheduler tells of itself.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface SchedulerService {
   readonly name: string
+  /** What it leads, has promoted and sees coming, as it knows it: nothing is asked. */
   readonly status: Effect.Effect<SchedulerStatus>
   /**
    * The last 100 events, so that one who reads from the start misses nothing, and then what happens from now on. A
@@ -159,14 +166,38 @@ export interface SchedulerService {
  *
  * @since 0.1.0
  * @category services
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { Scheduler } from "effect-rq"
+ *
+ * const watch = Effect.gen(function*() {
+ *   const scheduler = yield* Scheduler.Scheduler
+ *   yield* Stream.runForEach(scheduler.events, (event) => Effect.log(event._tag, event.queue))
+ * })
+ * ```
  */
 export class Scheduler extends Context.Tag("effect-rq/Scheduler")<Scheduler, SchedulerService>() {}
 
 /**
  * Starts a scheduler in the scope. When the scope is closed it gives up what it leads and tells the others.
  *
+ * Fails with `InvalidOptions` for an option that can't be used. When Redis can't be reached it starts all the same,
+ * says so once and goes on when it can.
+ *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { RedisLive, Scheduler } from "effect-rq"
+ *
+ * const program = Effect.gen(function*() {
+ *   const scheduler = yield* Scheduler.make({ queues: ["mail"], lease: "30 seconds" })
+ *   yield* Effect.sleep("1 hour")
+ *   return yield* scheduler.status
+ * }).pipe(Effect.scoped, Effect.provide(RedisLive.layer()))
+ * ```
  */
 export const make = (
   options: SchedulerOptions

@@ -67,17 +67,19 @@ export {
 } from "./internal/options.js"
 
 /**
+ * What a worker serves, and how. What can't be used fails with `InvalidOptions` before anything starts.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface WorkerOptions {
-  /** The queues to serve, in strict order. Default: those that the jobs of the group name. */
+  /** The queues to serve, in strict order, each named once. Default: those that the jobs of the group name. */
   readonly queues?: ReadonlyArray<string> | undefined
-  /** How many jobs run at a time. Default: 10. */
+  /** How many jobs run at a time, from 1 to 10,000. Default: 10. */
   readonly concurrency?: number | undefined
   /** Ends when the queues are empty. Default: false. */
   readonly burst?: boolean | undefined
-  /** Ends after so many jobs. Default: never. */
+  /** Ends after so many jobs, at least 1. Default: never. */
   readonly maxJobs?: number | undefined
   /** The name in RQ's set of workers, unlike any other worker's. Default: 32 random hex digits. */
   readonly name?: string | undefined
@@ -85,16 +87,16 @@ export interface WorkerOptions {
   readonly withScheduler?: boolean | undefined
   /** Options of that scheduler. */
   readonly scheduler?: Omit<Scheduler.SchedulerOptions, "queues"> | undefined
-  /** How long running jobs may go on after the worker was told to stop. Default: 10 seconds. */
+  /** How long running jobs may go on after the worker was told to stop, 24 days at most. Default: 10 seconds. */
   readonly gracePeriod?: Duration.DurationInput | undefined
   /**
    * How often the worker tells that it and its jobs are alive, and looks for jobs of workers that are not. A job is
-   * taken from a worker that has missed four. Default: 5 seconds.
+   * taken from a worker that has missed four. A second at least, 24 days at most. Default: 5 seconds.
    */
   readonly heartbeat?: Duration.DurationInput | undefined
   /**
    * How often a job may be taken from a dead worker before it fails. One that was fetched ahead and may not have begun is
-   * not counted that time. Default: 3.
+   * not counted that time. From 0 to 1,000. Default: 3.
    */
   readonly maxAbandons?: number | undefined
 }
@@ -195,11 +197,14 @@ export interface Summary {
 }
 
 /**
+ * What a running worker tells of itself.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface WorkerService {
   readonly name: string
+  /** What it runs and has done, as it knows it: nothing is asked. */
   readonly status: Effect.Effect<WorkerStatus>
   /** What happens from now on. */
   readonly events: Stream.Stream<WorkerEvent>
@@ -214,6 +219,17 @@ export interface WorkerService {
  *
  * @since 0.1.0
  * @category services
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Worker } from "effect-rq"
+ *
+ * const report = Effect.gen(function*() {
+ *   const worker = yield* Worker.Worker
+ *   const { failed, running, successful } = yield* worker.status
+ *   yield* Effect.log(`${running.length} run, ${successful} were successful, ${failed} failed`)
+ * })
+ * ```
  */
 export class Worker extends Context.Tag("effect-rq/Worker")<Worker, WorkerService>() {}
 
@@ -228,6 +244,20 @@ type Requirements<Jobs extends Job.Any> = JobGroup.ToHandlers<Jobs> | Job.Contex
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Option } from "effect"
+ * import { Job, JobGroup, RedisLive, Worker } from "effect-rq"
+ *
+ * const Jobs = JobGroup.make(Job.make("app.cleanup"))
+ * const Handlers = Jobs.toLayer({ "app.cleanup": () => Effect.log("cleaning up") })
+ *
+ * const program = Effect.gen(function*() {
+ *   const worker = yield* Worker.make(Jobs, { queues: ["default"], withScheduler: true })
+ *   yield* Effect.sleep("1 hour")
+ *   return Option.isSome(worker.scheduler)
+ * }).pipe(Effect.scoped, Effect.provide(Handlers), Effect.provide(RedisLive.layer()))
+ * ```
  */
 export const make = <Jobs extends Job.Any>(
   group: JobGroup.JobGroup<Jobs>,
@@ -332,8 +362,25 @@ export const make = <Jobs extends Job.Any>(
 /**
  * Runs a worker until it is done (with `burst` or `maxJobs`) or interrupted, and tells what it did.
  *
+ * Fails as {@link make} does. Without `burst` and `maxJobs` it never ends by itself.
+ *
  * @since 0.1.0
  * @category running
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, JobGroup, RedisLive, Worker } from "effect-rq"
+ *
+ * const Jobs = JobGroup.make(Job.make("app.cleanup"))
+ * const Handlers = Jobs.toLayer({ "app.cleanup": () => Effect.log("cleaning up") })
+ *
+ * // what waits now is run, and then it ends
+ * const program = Worker.run(Jobs, { burst: true }).pipe(
+ *   Effect.flatMap(({ failed, successful }) => Effect.log(`${successful} successful, ${failed} failed`)),
+ *   Effect.provide(Handlers),
+ *   Effect.provide(RedisLive.layer())
+ * )
+ * ```
  */
 export const run = <Jobs extends Job.Any>(
   group: JobGroup.JobGroup<Jobs>,

@@ -88,6 +88,24 @@ export interface Faults {
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, JobGroup, Queue } from "effect-rq"
+ * import { Simulation } from "effect-rq/testing"
+ *
+ * const Charge = Job.make("app.charge")
+ * const Jobs = JobGroup.make(Charge)
+ *
+ * const options: Simulation.Options<typeof Charge> = {
+ *   jobs: Jobs,
+ *   handlers: Jobs.toLayer({ "app.charge": () => Effect.sleep("300 millis") }),
+ *   produce: ({ jobId }) => Effect.flatMap(Queue.Queue, (queue) => queue.enqueue(Charge, {}, { jobId })),
+ *   faults: { ...Simulation.someOfEach, restart: 0, lostTail: 0 }
+ * }
+ *
+ * const program = Simulation.run(options)
+ * ```
  */
 export const someOfEach: Faults = {
   crash: 0.01,
@@ -109,6 +127,24 @@ export const someOfEach: Faults = {
  *
  * @since 0.1.0
  * @category faults
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, JobGroup, Queue } from "effect-rq"
+ * import { Simulation } from "effect-rq/testing"
+ *
+ * const Charge = Job.make("app.charge")
+ * const Jobs = JobGroup.make(Charge)
+ *
+ * const options: Simulation.Options<typeof Charge> = {
+ *   jobs: Jobs,
+ *   handlers: Jobs.toLayer({ "app.charge": () => Effect.sleep("300 millis") }),
+ *   produce: ({ jobId }) => Effect.flatMap(Queue.Queue, (queue) => queue.enqueue(Charge, {}, { jobId })),
+ *   faults: { ...Simulation.none, crash: 0.05 }
+ * }
+ *
+ * const program = Simulation.run(options)
+ * ```
  */
 export const none: Faults = {
   crash: 0,
@@ -144,6 +180,8 @@ export interface Step {
 }
 
 /**
+ * What is deployed, what its producers do, and what goes wrong.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -163,9 +201,11 @@ export interface Options<Jobs extends Job.Any> {
   readonly duration?: Duration.DurationInput | undefined
   /** The mean time between two steps of a producer. Default: 2 seconds. */
   readonly every?: Duration.DurationInput | undefined
-  /** How many processes of each kind there are. Default: 2. */
+  /** How many producers there are. Default: 2. */
   readonly producers?: number | undefined
+  /** How many workers there are. Default: 2. */
   readonly workers?: number | undefined
+  /** How many schedulers there are. Default: 2. */
   readonly schedulers?: number | undefined
   /** The queues. Default: those that the jobs name. */
   readonly queues?: ReadonlyArray<string> | undefined
@@ -369,6 +409,26 @@ export const run = <Jobs extends Job.Any>(options: Options<Jobs>): Effect.Effect
  *
  * @since 0.1.0
  * @category running
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, JobGroup, Queue } from "effect-rq"
+ * import { Simulation } from "effect-rq/testing"
+ *
+ * const Charge = Job.make("app.charge")
+ * const Jobs = JobGroup.make(Charge)
+ *
+ * const options: Simulation.Options<typeof Charge> = {
+ *   jobs: Jobs,
+ *   handlers: Jobs.toLayer({ "app.charge": () => Effect.sleep("300 millis") }),
+ *   produce: ({ jobId }) => Effect.flatMap(Queue.Queue, (queue) => queue.enqueue(Charge, {}, { jobId }))
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const report = yield* Simulation.run(options)
+ *   return yield* Simulation.replay(options, report.replay) // the same once more
+ * })
+ * ```
  */
 export const replay = <Jobs extends Job.Any>(options: Options<Jobs>, text: string): Effect.Effect<Report> =>
   Effect.suspend(() => {
@@ -382,6 +442,27 @@ export const replay = <Jobs extends Job.Any>(options: Options<Jobs>, text: strin
  *
  * @since 0.1.0
  * @category running
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Job, JobGroup, Queue } from "effect-rq"
+ * import { Simulation } from "effect-rq/testing"
+ *
+ * const Charge = Job.make("app.charge")
+ * const Jobs = JobGroup.make(Charge)
+ *
+ * const options: Simulation.Options<typeof Charge> = {
+ *   jobs: Jobs,
+ *   handlers: Jobs.toLayer({ "app.charge": () => Effect.sleep("300 millis") }),
+ *   produce: ({ jobId }) => Effect.flatMap(Queue.Queue, (queue) => queue.enqueue(Charge, {}, { jobId }))
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const report = yield* Simulation.run(options)
+ *   const least = yield* Simulation.minimize(options, report, { maxRuns: 50 })
+ *   return [least.steps, least.replay]
+ * })
+ * ```
  */
 export const minimize = <Jobs extends Job.Any>(
   options: Options<Jobs>,

@@ -118,6 +118,8 @@ export class TimeTravelStuck
 }
 
 /**
+ * What a test does with time.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -187,6 +189,8 @@ export interface TimeTravelService {
 export class TimeTravel extends Context.Tag("effect-rq/testing/TimeTravel")<TimeTravel, TimeTravelService>() {}
 
 /**
+ * When time starts, and how long an instant may last.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -218,6 +222,17 @@ const epochMillis = (instant: Instant): number => Math.ceil(DateTime.toEpochMill
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Clock, Effect } from "effect"
+ * import { TimeTravel } from "effect-rq/testing"
+ *
+ * const program = Effect.gen(function*() {
+ *   const travel = yield* TimeTravel.make({ startAt: new Date("2030-01-01T00:00:00Z") })
+ *   yield* travel.adjust("1 day")
+ *   return yield* Clock.currentTimeMillis // a day after the start
+ * }).pipe(Effect.scoped)
+ * ```
  */
 export const make: (options?: Options) => Effect.Effect<TimeTravelService, never, Scope.Scope> = Effect.fnUntraced(
   function*(options?: Options) {
@@ -283,6 +298,16 @@ const liveClock = Clock.make()
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Clock, Effect } from "effect"
+ * import { TimeTravel } from "effect-rq/testing"
+ *
+ * const program = Effect.provide(
+ *   Clock.currentTimeMillis,
+ *   TimeTravel.layerWith({ startAt: 1_000_000, maxSteps: 50_000_000 })
+ * )
+ * ```
  */
 export const layerWith = (options: Options): Layer.Layer<TimeTravel> => Layer.scoped(TimeTravel, make(options))
 
@@ -291,6 +316,13 @@ export const layerWith = (options: Options): Layer.Layer<TimeTravel> => Layer.sc
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Clock, Effect } from "effect"
+ * import { TimeTravel } from "effect-rq/testing"
+ *
+ * const program = Effect.provide(Clock.currentTimeMillis, TimeTravel.layerAt(new Date("2030-01-01T00:00:00Z")))
+ * ```
  */
 export const layerAt = (instant: Instant): Layer.Layer<TimeTravel> => layerWith({ startAt: instant })
 
@@ -324,6 +356,17 @@ export const layer: Layer.Layer<TimeTravel> = layerWith({})
  *
  * @since 0.1.0
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer, Random } from "effect"
+ * import { TimeTravel } from "effect-rq/testing"
+ *
+ * // the same number at the same instant in each run
+ * const program = Effect.provide(
+ *   Random.nextInt,
+ *   Layer.provideMerge(TimeTravel.seeded(42), TimeTravel.layer)
+ * )
+ * ```
  */
 export const seeded = (seed: number): Layer.Layer<never> =>
   // One on top of the other: layers that are merged are closed in fibers of their own, where Random is not put back.

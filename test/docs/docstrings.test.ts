@@ -1,5 +1,6 @@
 /**
- * Every public export says since when it exists and under which heading it belongs.
+ * Every public export says in words what it is, since when it exists and under which heading it belongs; what is called or
+ * provided shows how. So does every method of a service and every option say what it does.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { type Source, sourcesIn } from "../package/sources.js"
@@ -34,11 +35,42 @@ const undocumented = ({ path, text }: Source): ReadonlyArray<string> => {
       return
     }
     const needed = name === "*" ? ["@since"] : ["@since", "@category"]
+    if (mustShow(name, line)) needed.push("@example")
     for (const tag of needed) {
       if (!docstring.includes(tag)) problems.push(`${path}:${index + 1} ${name} has no ${tag}`)
     }
+    if (!hasWords(docstring)) problems.push(`${path}:${index + 1} ${name} has no words`)
+    if (line.startsWith("export interface ")) problems.push(...undocumentedMembers(path, name, lines, index))
   })
   return problems
+}
+
+/** What is called or provided: functions, Layers, Schemas of configuration, services. */
+const mustShow = (name: string, line: string): boolean =>
+  /^export (?:const|function)/.test(line) && name !== "TypeId" ||
+  /^export class .*\bContext\.(?:Tag|Reference)\b/.test(line)
+
+/** Whether there is more than tags. */
+const hasWords = (docstring: string): boolean => /\w/.test(docstring.replace(/^\s*\* @[^]*/m, ""))
+
+const optionsOf = /(?:Options|^Defaults|^Page)$/
+
+/** The methods of an interface, and the options of one that holds such. What else it holds is told by its name and type. */
+const undocumentedMembers = (
+  path: string,
+  name: string,
+  lines: ReadonlyArray<string>,
+  start: number
+): ReadonlyArray<string> => {
+  const end = lines.findIndex((line, index) => index >= start && line.endsWith("}") && !line.startsWith(" "))
+  return lines.slice(start, end).flatMap((line, offset) => {
+    const member = /^  readonly ([a-zA-Z]\w*)\??:\s?(.*)$/.exec(line)
+    if (member === null) return []
+    const isMethod = /^(?:<|\(|Effect\.|Stream\.)/.test(member[2]!) // the pattern has it
+    return (isMethod || optionsOf.test(name)) && !hasWords(docstringAbove(lines, start + offset))
+      ? [`${path}:${start + offset + 1} ${name}.${member[1]} has no words`]
+      : []
+  })
 }
 
 /** A list of names may document each name by itself. */
@@ -47,9 +79,9 @@ const undocumentedNames = (path: string, index: number, text: string): ReadonlyA
   return Array.from(
     list.matchAll(/(\/\*\*[^]*?\*\/)?\s*(?:type )?(?:\w+ as )?(\w+)\s*(?:,|$)/g),
     ([, docstring = "", name]) =>
-      docstring.includes("@since") && docstring.includes("@category")
+      docstring.includes("@since") && docstring.includes("@category") && hasWords(docstring)
         ? []
-        : [`${path}:${index + 1} ${name} has no @since or no @category`]
+        : [`${path}:${index + 1} ${name} has no @since, no @category or no words`]
   ).flat()
 }
 
@@ -91,14 +123,53 @@ describe("docstrings", () => {
       "  D,",
       "  E",
       "} from \"./other.js\"",
-      "export { f } from \"./other.js\""
+      "export { f } from \"./other.js\"",
+      "/**",
+      " * Some of it.",
+      " *",
+      " * @since 0.1.0",
+      " * @category models",
+      " */",
+      "export interface GOptions {",
+      "  /** Told. */",
+      "  readonly told?: string",
+      "  readonly untold?: string",
+      "}",
+      "/**",
+      " * Some more.",
+      " *",
+      " * @since 0.1.0",
+      " * @category services",
+      " */",
+      "export interface HService {",
+      "  readonly name: string",
+      "  /**",
+      "   * @deprecated",
+      "   */",
+      "  readonly method: <A>(a: A) => Effect.Effect<A>",
+      "  readonly effect: Effect.Effect<void>",
+      "}",
+      "/**",
+      " * A service.",
+      " *",
+      " * @since 0.1.0",
+      " * @category services",
+      " */",
+      "export class H extends Context.Tag(\"H\")<H, HService>() {}"
     ].join("\n")
     assert.deepStrictEqual(undocumented({ path: "src/Sample.ts", text }), [
       "src/Sample.ts:8 a has no @category",
+      "src/Sample.ts:8 a has no @example",
+      "src/Sample.ts:8 a has no words",
       "src/Sample.ts:9 B has no @since",
       "src/Sample.ts:9 B has no @category",
-      "src/Sample.ts:12 E has no @since or no @category",
-      "src/Sample.ts:22 f has no @since or no @category"
+      "src/Sample.ts:9 B has no words",
+      "src/Sample.ts:12 E has no @since, no @category or no words",
+      "src/Sample.ts:22 f has no @since, no @category or no words",
+      "src/Sample.ts:32 GOptions.untold has no words",
+      "src/Sample.ts:45 HService.method has no words",
+      "src/Sample.ts:46 HService.effect has no words",
+      "src/Sample.ts:54 H has no @example"
     ])
   })
 })
