@@ -13,13 +13,13 @@ import * as RedisServer from "../test/support/redis-server.js"
 import { picture } from "./picture.js"
 import { asGrowth, asMarkdown, asTable, grown, type Measured, number, report, type Result } from "./report.js"
 import { curves, type Row, rows, type Side, sizesOf, type Step } from "./rows.js"
-import { type Figures, fromInfo, scriptMillis, sleep, spread } from "./task.js"
+import { type Figures, fromInfo, scriptMillis, serverMicros, sleep, spread } from "./task.js"
 
 const usage = `npm run bench -- [options]
 
   --row NAME       only this row, or all whose names begin so; may be repeated
   --jobs N         how many jobs a row has, instead of its own number
-  --rounds N       how often each side is measured, at most (default: 2)
+  --rounds N       how often each side is measured, but for what takes long or varies little (default: 2, of some rows more)
   --large          growth up to ten million scheduled jobs, which take four gigabytes
   --json FILE      writes the figures to a file as well, after each row
   --markdown FILE  writes the table of the README, after each row
@@ -144,7 +144,12 @@ const measure = async (context: Context, row: Row, side: Side, steps: ReadonlyAr
   for (const step of steps) {
     await context.redis.config("RESETSTAT")
     await context.redis.call("SLOWLOG", "RESET")
+    const before = serverMicros(await context.redis.info("cpu"))
     figures = { ...figures, ...await runStep(context, row.name, side, step, figures) }
+    if (step.task !== "fill" && figures["server"] === undefined) {
+      const jobs = step.params.n + step.params.warm
+      figures = { ...figures, server: (serverMicros(await context.redis.info("cpu")) - before) / jobs }
+    }
   }
   return bytesFor === undefined ? figures : { bytes: ((await usedMemory(context)) - empty) / bytesFor }
 }
@@ -165,7 +170,7 @@ export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
     options: {
       row: { type: "string", multiple: true },
       jobs: { type: "string" },
-      rounds: { type: "string", default: "2" },
+      rounds: { type: "string" },
       large: { type: "boolean", default: false },
       json: { type: "string" },
       markdown: { type: "string" },
@@ -200,7 +205,16 @@ export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
       Effect.sync(() => new Connection(server.port, "127.0.0.1")),
       (redis) => Effect.sync(() => redis.disconnect())
     )
-    return yield* Effect.promise(() => runAll(chosen, Number(options.rounds), server.port, redis, options, argv))
+    return yield* Effect.promise(() =>
+      runAll(
+        chosen,
+        options.rounds === undefined ? undefined : Number(options.rounds),
+        server.port,
+        redis,
+        options,
+        argv
+      )
+    )
   })))
 }
 
@@ -219,7 +233,7 @@ const longestMean = 5
 
 const runAll = async (
   chosen: ReadonlyArray<Row>,
-  rounds: number,
+  wanted: number | undefined,
   port: number,
   redis: Connection,
   options: Options,
@@ -286,7 +300,8 @@ const runAll = async (
   for (const row of chosen) {
     const measured: Measured = {}
     const failed = new Set<Side>()
-    for (let round = 0; round < Math.min(rounds, row.rounds ?? rounds); round++) {
+    const rounds = row.once === true ? 1 : wanted ?? row.rounds ?? 2
+    for (let round = 0; round < rounds; round++) {
       for (const side of ["ours", "bullmq", "rq", "bare"] as const) {
         const steps = row.sides[side]
         if (steps === undefined || failed.has(side) || (side === "rq" && python === undefined)) continue

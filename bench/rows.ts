@@ -29,8 +29,10 @@ export interface Row {
   readonly name: string
   readonly title: string
   readonly sides: Partial<Record<Side, ReadonlyArray<Step>>>
-  /** Rounds at most, of rows that take long or vary little. */
+  /** Rounds, unless the command says how many: of a row that varies much. */
   readonly rounds?: number
+  /** One round whatever the command says: of a row that takes long or varies little. */
+  readonly once?: true
   readonly metrics: ReadonlyArray<Metric>
   readonly bars: ReadonlyArray<Bar>
   /** Measures what is left in Redis: for so many jobs on each side. */
@@ -70,6 +72,8 @@ const defaults: Params = {
 const step = (task: string, params: Partial<Params>): Step => ({ task, params: { ...defaults, ...params } })
 
 const rate: Metric = { key: "rate", unit: "/s" }
+/** No more jobs a second than a million by this: the server has one thread. */
+const server: Metric = { key: "server", unit: "us of Redis a job" }
 const millis = (...keys: ReadonlyArray<string>): ReadonlyArray<Metric> => keys.map((key) => ({ key, unit: "ms" }))
 
 /** How many others are scheduled, and with `--large` as well. */
@@ -105,6 +109,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       metrics: [
         rate,
         { key: "cpu", unit: "us of Node a job" },
+        server,
         { key: "rss", unit: "MB" },
         { key: "script", unit: "ms a script" }
       ],
@@ -129,7 +134,8 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
         bare: steps,
         ...(rqToo ? { rq: [step(task, { n: Math.min(4000, count(n)), warm: 250 })] } : {})
       },
-      metrics: [rate, { key: "cpu", unit: "us of Node a job" }],
+      rounds: 4,
+      metrics: [rate, { key: "cpu", unit: "us of Node a job" }, server],
       bars: [{ metric: "rate", peer: "bullmq", atLeast }]
     }
   }
@@ -147,7 +153,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       title: `Redis memory of a job, ${state.replaceAll("-", " ")}`,
       sides: Object.fromEntries((["ours", ...peers] as const).map((side) => [side, steps(n)])),
       bytesFor: { ours: n, bullmq: n, rq: n },
-      rounds: 1,
+      once: true,
       metrics: [{ key: "bytes", unit: "bytes" }],
       bars: atMost === undefined ? [] : [{ metric: "bytes", peer: "rq", atMost }]
     }
@@ -182,7 +188,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       name: "latency",
       title: "idle worker, from adding to the handler's start",
       sides: { ours: latency, bullmq: latency },
-      rounds: 2,
+      rounds: 5,
       metrics: millis("p50", "p99"),
       bars: [{ metric: "p50", peer: "bullmq", atMost: 1 }, { metric: "p99", peer: "bullmq", atMost: 1 }]
     },
@@ -190,7 +196,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       name: "burst",
       title: "50k jobs due at one instant, until the last has run",
       sides: { ours: burst, bullmq: burst },
-      rounds: 1,
+      rounds: 3,
       metrics: millis("millis"),
       bars: [{ metric: "millis", peer: "bullmq", atMost: 0.4 }]
     },
@@ -198,7 +204,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       name: "lateness",
       title: "2k jobs due over 20 s, how late they start",
       sides: { ours: lateness, bullmq: lateness },
-      rounds: 1,
+      once: true,
       metrics: millis("min", "p50", "p99", "max"),
       bars: [{ metric: "p99", peer: "bullmq", atMost: 0.1 }, { metric: "min", atLeast: 0 }]
     },
@@ -210,8 +216,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
         rq: rqPromotes,
         bare: [step("schedule", { n: count(100_000) }), step("promote", { n: count(100_000) })]
       },
-      rounds: 2,
-      metrics: [rate, { key: "script", unit: "ms a script" }, { key: "server", unit: "us of Redis a job" }],
+      metrics: [rate, { key: "script", unit: "ms a script" }, server],
       bars: [{ metric: "rate", peer: "rq", atLeast: 100 }, { metric: "script", atMost: 5 }]
     },
     {
@@ -221,8 +226,8 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
         ours: [step("seed", { n: count(1_000_000), dueIn: -200_000_000 }), step("promote", { n: count(1_000_000) })],
         rq: rqPromotes
       },
-      rounds: 1,
-      metrics: [rate, { key: "script", unit: "ms a script" }, { key: "server", unit: "us of Redis a job" }],
+      once: true,
+      metrics: [rate, { key: "script", unit: "ms a script" }, server],
       bars: [{ metric: "rate", peer: "rq", atLeast: 100 }, { metric: "script", atMost: 5 }]
     },
     memory("waiting", (n) => [step("fill", { n })], both, 0.65),
@@ -244,7 +249,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       name: "idle",
       title: "idle worker: round trips and memory",
       sides: { ours: idle, bullmq: idle, bare: idle },
-      rounds: 1,
+      once: true,
       metrics: [{ key: "calls", unit: "/s" }, { key: "rss", unit: "MB" }],
       bars: [{ metric: "calls", atMost: 0.5 }, { metric: "rss", peer: "bullmq", atMost: 1 }],
       limit: effectMemory
@@ -253,7 +258,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       name: "idle-scheduler",
       title: "scheduler with nothing due: round trips",
       sides: { ours: [step("idleScheduler", {})] },
-      rounds: 1,
+      once: true,
       metrics: [{ key: "calls", unit: "/s" }, { key: "rss", unit: "MB" }],
       bars: [{ metric: "calls", atMost: 1.2 }]
     },
@@ -261,7 +266,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       name: "recovery",
       title: "a worker is killed with 10 running, until all run again",
       sides: { ours: recovery, bullmq: recovery },
-      rounds: 1,
+      once: true,
       metrics: millis("millis"),
       bars: [{ metric: "millis", atMost: 30_000 }]
     },
@@ -269,7 +274,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       name: "takeover",
       title: "the active scheduler is killed, until another leads",
       sides: { ours: [step("takeoverKilled", {})] },
-      rounds: 1,
+      once: true,
       metrics: millis("millis"),
       bars: [{ metric: "millis", atMost: 15_000 }]
     },
@@ -277,7 +282,6 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       name: "takeover-stopped",
       title: "the active scheduler is stopped, until another leads",
       sides: { ours: [step("takeoverStopped", {})] },
-      rounds: 2,
       metrics: millis("millis"),
       bars: [{ metric: "millis", atMost: 100 }]
     },
@@ -287,7 +291,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       sides: {
         ours: [step("seed", { n: size, dueIn: 86_400_000 }), step("growthScheduled", { n: count(10_000), warm: 2000 })]
       },
-      rounds: 1,
+      once: true,
       metrics: [
         { key: "schedule", unit: "/s" },
         { key: "scheduleServer", unit: "us of Redis a job" },
@@ -305,10 +309,10 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
           name: `growth-${what}-${many}`,
           title: `${many.toLocaleString("en")} ${many === 1 ? what.slice(0, -1) : what}`,
           sides: { ours: [step("fill", of), step("growthFleet", of)] },
-          rounds: 1,
+          once: true,
           metrics: [
             rate,
-            { key: "server", unit: "us of Redis a job" },
+            server,
             { key: "cpu", unit: "us of Node a job" },
             { key: "tick", unit: "us of Redis a tick" }
           ],
@@ -320,7 +324,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       name: "cli",
       title: "command line, --help",
       sides: { ours: [step("cli", { n: 9 })] },
-      rounds: 1,
+      once: true,
       metrics: millis("p50", "bareNode"),
       bars: []
     },
@@ -342,7 +346,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       name: "virtual-cluster",
       title: "virtual clock, ten workers with schedulers",
       sides: { ours: [step("virtualCluster", { n: 30, warm: 3, workers: 10 })] },
-      rounds: 1,
+      once: true,
       metrics: [{ key: "rate", unit: "simulated hours/s" }],
       bars: []
     }
