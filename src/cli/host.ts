@@ -27,6 +27,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import * as Contract from "../Contract.js"
 import * as Ids from "../Ids.js"
 import { type LogEntry, logger } from "../internal/logEntry.js"
+import { nearest } from "../internal/nearest.js"
 import { span } from "../internal/times.js"
 import type * as Job from "../Job.js"
 import * as JobGroup from "../JobGroup.js"
@@ -410,7 +411,12 @@ export const enqueue = (request: EnqueueRequest, signal: AbortSignal): Promise<R
       const job = group.jobs.get(request.job)
       if (job === undefined) {
         const known = [...group.jobs.keys()].map((name) => JSON.stringify(name)).join(", ")
-        return yield* mistake(`${module} has no job ${JSON.stringify(request.job)}, it has ${known}`)
+        const meant = nearest(request.job, [...group.jobs.keys()])
+        return yield* mistake(
+          `${module} has no job ${JSON.stringify(request.job)}, ${
+            meant === undefined ? `it has ${known}` : `did you mean ${JSON.stringify(meant)}?`
+          }`
+        )
       }
       // Services of the Schema that are missing are found when it asks for them, see `explainDefect`.
       const schema = job.payloadSchema as Schema.Schema<unknown, unknown>

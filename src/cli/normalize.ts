@@ -139,7 +139,15 @@ export const normalize = (argv: ReadonlyArray<string>): Normalized => {
   const { least, missing, most } = verbs[verb].args
   if (args.length < least) return usageError(missing, verb)
   if (args.length > most) {
-    return usageError(`unexpected argument ${JSON.stringify(args[most])}`, verb)
+    // a format or a level as a word of its own
+    const option = optionsOf(verb).find(([, { choices }]) => args.some((word) => choices.includes(word)))?.[1]
+    const word = args.find((word) => option?.choices.includes(word))
+    return usageError(
+      `unexpected argument ${JSON.stringify(args[most])}${
+        option === undefined ? "" : `: ${word} is said by --${option.name} ${word}`
+      }`,
+      verb
+    )
   }
   return {
     _tag: "Verb",

@@ -7,12 +7,13 @@ import * as Args from "@effect/cli/Args"
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
-import type * as ValidationError from "@effect/cli/ValidationError"
+import * as ValidationError from "@effect/cli/ValidationError"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import type * as Terminal from "@effect/platform/Terminal"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { show } from "../internal/show.js"
 import { parseDuration } from "./duration.js"
 import type { Normalized } from "./normalize.js"
 import { type Invocation, type Option as Spec, optionsOf, type UsageError, usageError } from "./verbs.js"
@@ -20,13 +21,22 @@ import { type Invocation, type Option as Spec, optionsOf, type UsageError, usage
 const orUndefined = <A>(options: Options.Options<A>): Options.Options<A | undefined> =>
   Options.map(Options.optional(options), Option.getOrUndefined)
 
-/** The messages of the library's own kinds don't name the option. */
+/** The messages of the library's own kinds name neither the option nor what was given. */
+const reading = <A>(spec: Spec<unknown>, what: string, read: (text: string) => A | undefined) => (text: string) => {
+  const value = read(text)
+  return value === undefined
+    ? Effect.fail(ValidationError.invalidValue(HelpDoc.p(`--${spec.name}: expected ${what}, got ${show(text)}`)))
+    : Effect.succeed(value)
+}
+
 const expecting = <A>(spec: Spec<unknown>, what: string, read: (text: string) => A | undefined) =>
-  orUndefined(Options.filterMap(
-    Options.text(spec.name),
-    (text) => Option.fromNullable(read(text)),
-    `--${spec.name}: expected ${what}`
-  ))
+  orUndefined(Options.mapEffect(Options.text(spec.name), reading(spec, what, read)))
+
+const aDuration = "a length of time such as 10s, 1h30m or 2d"
+
+/** RQ's -1 for ever is for lifetimes; of what else it would be a length of time it is below zero. */
+const readDuration = ({ isLifetime }: Spec<unknown>) => (text: string): number | undefined =>
+  text.trim() === "-1" && !isLifetime ? undefined : parseDuration(text)
 
 const toOptions = (spec: Spec<unknown>): Options.Options<unknown> => {
   switch (spec.kind) {
@@ -37,16 +47,15 @@ const toOptions = (spec: Spec<unknown>): Options.Options<unknown> => {
     case "choice":
       return expecting(spec, `one of ${spec.choices.join(", ")}`, (text) => spec.choices.find((one) => one === text))
     case "duration":
-      return expecting(spec, "a length of time such as 10s, 1h30m or 2d", parseDuration)
+      return expecting(spec, aDuration, readDuration(spec))
     case "text":
       return orUndefined(Options.text(spec.name))
     case "texts":
       return Options.repeated(Options.text(spec.name))
     case "durations":
-      return Options.filterMap(
+      return Options.mapEffect(
         Options.repeated(Options.text(spec.name)),
-        (texts) => Option.all(texts.map((text) => Option.fromNullable(parseDuration(text)))),
-        `--${spec.name}: expected a length of time such as 10s, 1h30m or 2d`
+        Effect.forEach(reading(spec, aDuration, readDuration(spec)))
       )
   }
 }

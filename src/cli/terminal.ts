@@ -89,6 +89,9 @@ export const printable = (text: string): string => text.replace(/\s+/g, " ").rep
 /** As {@link printable}, with its lines. */
 export const printableLines = (text: string): string => text.replace(/\r\n/g, "\n").replace(allButLines, escaped)
 
+/** `1 job`, `2 jobs`. */
+export const counted = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`
+
 export const cut = (text: string, length: number): string =>
   text.length <= length ? text : `${text.slice(0, Math.max(1, length - 1))}…`
 

@@ -15,11 +15,14 @@ export interface Option<out A> {
   readonly placeholder: string
   readonly description: string
   readonly choices: ReadonlyArray<string>
+  /** Of a length of time: whether it is how long something is kept or may take, for which RQ has -1 as for ever. */
+  readonly isLifetime?: boolean
   readonly _A?: () => A
 }
 
 interface More {
   readonly letter?: string
+  readonly isLifetime?: boolean
 }
 
 const flag = (name: string, description: string, more: More = {}): Option<boolean> => ({
@@ -54,6 +57,7 @@ const duration = (
   kind: "duration",
   name,
   letter: more.letter,
+  isLifetime: more.isLifetime === true,
   placeholder: "TIME",
   description,
   choices: []
@@ -112,6 +116,7 @@ const verb = <const Options extends Readonly<Record<string, Option<unknown>>>>(
 const url = text("url", "URL", "where Redis is, instead of REDIS_URL", { letter: "u" })
 const json = flag("json", "print JSON")
 
+const lifetime = { isLifetime: true }
 const wait = duration("wait", "wait so long for what runs to be interrupted; default: not at all")
 const tz = (option: string) =>
   text("tz", "ZONE", `the zone of --${option}, such as Europe/Paris; default: the local one`)
@@ -137,7 +142,7 @@ export const verbs = {
   worker: verb({
     words: ["worker"],
     summary: "Run jobs from queues",
-    synopsis: "[QUEUE...]",
+    synopsis: "[QUEUE...] --jobs MODULE",
     args: any,
     options: {
       jobs: text("jobs", "MODULE", "the module with the jobs and their handlers: a path or a package"),
@@ -213,10 +218,10 @@ export const verbs = {
         "when a job of --job-id has not ended: fail, leave it, or replace it while it waits"
       ),
       uniqueFor: duration("unique-for", "accept no other job of --job-id for so long, even once this one has ended"),
-      timeout: duration("timeout", "how long it may run, or forever; default: 180s"),
-      ttl: duration("ttl", "how long it may wait in its queue; default: forever"),
-      resultTtl: duration("result-ttl", "how long its result is kept, or forever; default: 500s"),
-      failureTtl: duration("failure-ttl", "how long its failure is kept, or forever; default: one year"),
+      timeout: duration("timeout", "how long it may run, or forever; default: 180s", lifetime),
+      ttl: duration("ttl", "how long it may wait in its queue; default: forever", lifetime),
+      resultTtl: duration("result-ttl", "how long its result is kept, or forever; default: 500s", lifetime),
+      failureTtl: duration("failure-ttl", "how long its failure is kept, or forever; default: one year", lifetime),
       description: text("description", "TEXT", "what people see of the job; default: the call"),
       jobs: text("jobs", "MODULE", "check the arguments against the Schema of the job in this module"),
       url,
@@ -239,7 +244,7 @@ export const verbs = {
   requeue: verb({
     words: ["requeue"],
     summary: "Queue jobs again that have failed, finished, or were canceled or stopped",
-    synopsis: "[ID...]",
+    synopsis: "ID... | --all --queue QUEUE",
     args: any,
     options: {
       all: flag("all", "all failed and stopped jobs of --queue", { letter: "a" }),
@@ -289,7 +294,7 @@ export const verbs = {
   reschedule: verb({
     words: ["reschedule"],
     summary: "Give a scheduled job another time",
-    synopsis: "ID",
+    synopsis: "ID --in TIME | --at WHEN",
     args: {
       least: 1,
       most: 1,
@@ -311,7 +316,7 @@ export const verbs = {
   empty: verb({
     words: ["empty"],
     summary: "Delete all jobs that wait in queues",
-    synopsis: "[QUEUE...]",
+    synopsis: "QUEUE... | --all",
     args: any,
     options: { all: flag("all", "all queues", { letter: "a" }), url, json },
     details: ["It asks for no confirmation. Scheduled jobs, and those that run, stay."],
@@ -356,7 +361,7 @@ export const verbs = {
   shutdown: verb({
     words: ["shutdown"],
     summary: "Tell workers to end in peace, wherever they run",
-    synopsis: "[WORKER...]",
+    synopsis: "WORKER... | --all",
     args: any,
     options: { all: flag("all", "all workers", { letter: "a" }), url, json },
     details: [
@@ -436,26 +441,6 @@ export const verbs = {
     details: [],
     examples: ["effect-rq job show 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11"]
   }),
-  contract: verb({
-    words: ["contract"],
-    summary: "Describe the jobs of a module for other languages",
-    synopsis: "MODULE",
-    args: { least: 1, most: 1, missing: "of which jobs? Name their module: effect-rq contract ./jobs.js" },
-    options: {
-      format: choice("format", ["json", "python"], "JSON Schema, or a module for Python; default: json"),
-      output: text("output", "FILE", "write to this file instead of standard output", { letter: "o" })
-    },
-    details: [
-      "MODULE exports a JobGroup named `Jobs`. What is described is what travels: the encoded side of the Schemas.",
-      "The module for Python has a function for each job, which enqueues it: send_welcome(queue, to=...), and two that "
-      + "schedule it: send_welcome_at(queue, when, ...) and send_welcome_in(queue, delay, ...). It needs Python 3.9 and "
-      + "RQ 1.13, or later."
-    ],
-    examples: [
-      "effect-rq contract ./jobs.js",
-      "effect-rq contract ./jobs.js --format python --output jobs.py"
-    ]
-  }),
   jobHistory: verb({
     words: ["job", "history"],
     summary: "List how the last runs of a job ended",
@@ -476,6 +461,26 @@ export const verbs = {
       + "in time. The result is printed as JSON; a failure goes to stderr. Of a job that repeats it is the next run."
     ],
     examples: ["effect-rq job wait 5b1c0c9e-8f6d-4c1e-9d2f-0a4f6f0a8f11 --timeout 1m"]
+  }),
+  contract: verb({
+    words: ["contract"],
+    summary: "Describe the jobs of a module for other languages",
+    synopsis: "MODULE",
+    args: { least: 1, most: 1, missing: "of which jobs? Name their module: effect-rq contract ./jobs.js" },
+    options: {
+      format: choice("format", ["json", "python"], "JSON Schema, or a module for Python; default: json"),
+      output: text("output", "FILE", "write to this file instead of standard output", { letter: "o" })
+    },
+    details: [
+      "MODULE exports a JobGroup named `Jobs`. What is described is what travels: the encoded side of the Schemas.",
+      "The module for Python has a function for each job, which enqueues it: send_welcome(queue, to=...), and two that "
+      + "schedule it: send_welcome_at(queue, when, ...) and send_welcome_in(queue, delay, ...). It needs Python 3.9 and "
+      + "RQ 1.13, or later."
+    ],
+    examples: [
+      "effect-rq contract ./jobs.js",
+      "effect-rq contract ./jobs.js --format python --output jobs.py"
+    ]
   }),
   demo: verb({
     words: ["demo"],

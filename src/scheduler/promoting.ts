@@ -109,7 +109,11 @@ export const make = (
           if (row.firstDue !== undefined) yield* onPromoted(state, row.ids, Date.millis(row.firstDue), now)
           if (row.dropped > 0) {
             state.dropped += row.dropped
-            yield* shared.log(Effect.logWarning(`dropped ${row.dropped} entries of queue ${row.queue} without a job`))
+            yield* shared.log(
+              Effect.logWarning(
+                `dropped ${row.dropped} ${row.dropped === 1 ? "entry" : "entries"} of queue ${row.queue} without a job`
+              )
+            )
           }
           // What was looked at and stays has just these ranks: the next call passes over it.
           state.skip += row.heldBack

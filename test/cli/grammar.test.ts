@@ -112,6 +112,7 @@ describe("mistakes", () => {
     ["cancel", /^which jobs\?/],
     ["pause", /^which queues\?/],
     ["suspend mail", "unexpected argument \"mail\""],
+    ["contract python ./jobs.js", "unexpected argument \"./jobs.js\": python is said by --format python"],
     ["reschedule a b", "unexpected argument \"b\""],
     ["demo now", "unexpected argument \"now\""]
   ]
@@ -184,17 +185,25 @@ describe("values", () => {
     }))
 
   const wrong: ReadonlyArray<readonly [string, RegExp]> = [
-    ["worker --concurrency many", /^--concurrency: expected a whole number$/],
-    ["worker --log-level loud", /^--log-level: expected one of debug, info, warning, error, none$/],
-    ["enqueue job --schedule-in soon", /^--schedule-in: expected a length of time such as 10s/],
-    ["enqueue job --retry-interval 1s --retry-interval soon", /^--retry-interval: expected a length of time/],
-    ["enqueue job --timeout -5", /^--timeout: expected a length of time/]
+    ["worker --concurrency many", /^--concurrency: expected a whole number, got "many"$/],
+    ["worker --log-level loud", /^--log-level: expected one of debug, info, warning, error, none, got "loud"$/],
+    [
+      "enqueue job --schedule-in soon",
+      /^--schedule-in: expected a length of time such as 10s, 1h30m or 2d, got "soon"$/
+    ],
+    [
+      "enqueue job --retry-interval 1s --retry-interval soon",
+      /^--retry-interval: expected a length of time .*, got "soon"$/
+    ],
+    ["enqueue job --timeout -5", /^--timeout: expected a length of time .*, got "-5"$/],
+    ["enqueue job --schedule-in -1", /^--schedule-in: expected a length of time .*, got "-1"$/],
+    ["suspend --duration -1", /^--duration: expected a length of time .*, got "-1"$/]
   ]
   for (const [argv, expected] of wrong) {
     it.effect(argv, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(typed(argv))
-        assert.strictEqual(error.verb, argv.startsWith("worker") ? "worker" : "enqueue")
+        assert.strictEqual(error.verb, argv.split(" ")[0])
         assert.match(error.message, expected)
         assert.notInclude(error.message, "\u001b")
         assert.notInclude(error.message, "\n")

@@ -333,7 +333,7 @@ describe("info", () => {
     assert.match(stdout, /^QUEUE +QUEUED +SCHEDULED +STARTED +FINISHED +FAILED +DEFERRED +OLDEST +NEXT DUE +LEADER\n/)
     assert.match(
       stdout,
-      /\ni1 +1 +\|█ +1 +0 +0 +0 +0 +\S+.* in (?:59m|1h).* nobody\n1 queues, 1 jobs total\n\n0 workers, 1 queues\n$/
+      /\ni1 +1 +\|█ +1 +0 +0 +0 +0 +\S+.* in (?:59m|1h).* nobody\n1 queue, 1 job total\n\n0 workers, 1 queue\n$/
     )
     assert.match(
       (await cli.run(["info", "i1", "--raw", "-Q"])).stdout,
@@ -365,7 +365,7 @@ describe("info", () => {
     )
     const { code, stdout } = await cli.run(["info", "i3", "i4"])
     assert.strictEqual(code, 0)
-    assert.match(stdout, /\ni3 +1 .*\ni4 +0 .*\ni4 can't be read: rq:queue:i4: WRONGTYPE .*\n2 queues, 1 jobs total\n/)
+    assert.match(stdout, /\ni3 +1 .*\ni4 +0 .*\ni4 can't be read: rq:queue:i4: WRONGTYPE .*\n2 queues, 1 job total\n/)
     assert.match(stdout, /\ncorrupt can't be read: birth: .*\n1 workers, 2 queues\n$/)
     const { queues, workers } = await cli.json(["info", "i3", "i4"])
     assert.deepInclude(queues[0], { name: "i3", queued: 1, problem: null })

@@ -227,7 +227,12 @@ describe("the module", () => {
   it("gives options that can't be used to whoever gave them", async () => {
     const { code, stderr } = await cli.run(["worker", "--jobs", "jobs.js", "--concurrency", "0"])
     assert.strictEqual(code, 2)
-    assert.match(stderr, /^effect-rq: --concurrency: expected a whole number from 1 to 10000, got 0\n/)
+    assert.match(
+      stderr,
+      /^effect-rq: --concurrency: expected a whole number from 1 to 10000, got 0\nusage: effect-rq worker /
+    )
+    const named = await cli.run(["worker", "a,b", "--jobs", "jobs.js"])
+    assert.match(named.stderr, /^effect-rq: a queue's name is .*, got "a,b"\nusage: effect-rq worker /)
   })
 })
 

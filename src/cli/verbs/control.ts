@@ -15,7 +15,7 @@ import { withRedis } from "../connection.js"
 import { showDuration, showInstant } from "../duration.js"
 import { type Failure, misused, withOptionName } from "../failure.js"
 import { report, type Row } from "../report.js"
-import { print, printJson } from "../terminal.js"
+import { counted, print, printJson } from "../terminal.js"
 import { didYouMean, unknownQueues } from "../unknown.js"
 import type { Invocation, Values } from "../verbs.js"
 
@@ -40,7 +40,7 @@ const empty = (options: Values<"empty">, named: ReadonlyArray<string>) =>
             outcome: isKnown ? "emptied" : "missing",
             isDone: isKnown,
             note: isKnown
-              ? `${jobs} ${jobs === 1 ? "job" : "jobs"} deleted`
+              ? `${counted(jobs, "job")} deleted`
               : `nobody has used a queue called so yet${didYouMean(nearest(name, known))}`,
             more: { jobs }
           } satisfies Row

@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Doctor from "../../Doctor.js"
 import { withRedis } from "../connection.js"
 import { failed, type Failure, misused } from "../failure.js"
-import { print, printable, printJson, style } from "../terminal.js"
+import { counted, print, printable, printJson, style } from "../terminal.js"
 import type { Values } from "../verbs.js"
 
 /** How many findings of one kind people are shown, and how many ids that were passed over. */
@@ -18,8 +18,6 @@ const mostShown = 10
 type Outcomes = ReadonlyMap<Doctor.Finding, Doctor.Mended>
 
 const paintOf = { error: style.red, warning: style.yellow, info: style.dim } as const
-
-const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`
 
 const findingJson = (finding: Doctor.Finding, outcomes: Outcomes) => {
   const outcome = outcomes.get(finding)
@@ -77,16 +75,16 @@ const describe = (report: Doctor.Report, outcomes: Outcomes): ReadonlyArray<stri
   }
   const of = (severity: Doctor.Severity) => report.findings.filter((finding) => finding.severity === severity).length
   lines.push(
-    `looked at ${count(report.jobs, "job")} in ${count(report.queues, "queue")}${
+    `looked at ${counted(report.jobs, "job")} in ${counted(report.queues, "queue")}${
       report.complete ? "" : ", which is a part of what there is"
     }: ${
       report.findings.length === 0
         ? style.green("all is well")
-        : [count(of("error"), "error"), count(of("warning"), "warning"), `${of("info")} for information`].join(", ")
+        : [counted(of("error"), "error"), counted(of("warning"), "warning"), `${of("info")} for information`].join(", ")
     }`
   )
   if (report.unverified > 0) {
-    lines.push(`${count(report.unverified, "job")} may or may not be in a queue that is too long to look through`)
+    lines.push(`${counted(report.unverified, "job")} may or may not be in a queue that is too long to look through`)
   }
   return lines
 }
@@ -123,5 +121,5 @@ export const run = (
     } else {
       for (const line of describe(report, outcomes)) yield* print(line)
     }
-    if (errors > 0) return yield* failed(`${count(errors, "error")}${fix ? " left" : ""}`)
+    if (errors > 0) return yield* failed(`${counted(errors, "error")}${fix ? " left" : ""}`)
   }))

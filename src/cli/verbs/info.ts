@@ -14,7 +14,7 @@ import type * as Redis from "../../Redis.js"
 import { withRedis } from "../connection.js"
 import { showDuration, showInstant, showRelative } from "../duration.js"
 import { type Failure, misused } from "../failure.js"
-import { columns, cut, isTerminal, print, printable, printJson, style } from "../terminal.js"
+import { columns, counted, cut, isTerminal, print, printable, printJson, style } from "../terminal.js"
 import { didYouMean, unknownQueues } from "../unknown.js"
 import type { Values } from "../verbs.js"
 
@@ -202,7 +202,7 @@ const queueLines = ({ now, paused, queues }: Snapshot): ReadonlyArray<string> =>
       right: [1, 3, 4, 5, 6, 7]
     })),
     ...problemLines(queues),
-    `${queues.length} queues, ${total} jobs total`
+    `${counted(queues.length, "queue")}, ${counted(total, "job")} total`
   ]
 }
 
@@ -213,8 +213,8 @@ const stateOf = ({ state }: Inspector.WorkerInfo) => {
 }
 
 const workerLines = ({ now, queues, workers }: Snapshot, options: Options): ReadonlyArray<string> => {
-  const summary = `${workers.length} workers${
-    options.onlyWorkers && !options.byQueue ? "" : `, ${queues.length} queues`
+  const summary = `${counted(workers.length, "worker")}${
+    options.onlyWorkers && !options.byQueue ? "" : `, ${counted(queues.length, "queue")}`
   }`
   if (options.byQueue) {
     const rows = queues.map((queue) => {
@@ -321,7 +321,7 @@ export const run = (options: Options, named: ReadonlyArray<string>): Effect.Effe
     }
     const { interval } = options
     if (interval !== undefined && !(interval >= 100 && Number.isFinite(interval))) {
-      return yield* misused("info", "--interval: expected at least 100ms")
+      return yield* misused("info", `--interval: expected at least 100ms, got ${showDuration(interval)}`)
     }
     const once = Effect.flatMap(read(options, named), (snapshot) => show(snapshot, options))
     if (interval === undefined) return yield* withRedis(options.url)(once)

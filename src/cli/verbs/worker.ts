@@ -5,7 +5,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { Failure, misused, withOptionName } from "../failure.js"
+import { failed, Failure, misused, withOptionName } from "../failure.js"
 import type { WorkerSummary } from "../host.js"
 import type { LoadHost } from "../loadHost.js"
 import { levelOf, writer } from "../logs.js"
@@ -59,7 +59,9 @@ export const run = (
     }))
     if (result._tag === "Failed") {
       const { isMistake, message } = result
-      return yield* new Failure({ message: isMistake ? withOptionName(message) : message, exitCode: isMistake ? 2 : 1 })
+      if (!isMistake) return yield* failed(message)
+      const said = withOptionName(message.replace(/^queues: /, ""))
+      return yield* said === message ? new Failure({ message, exitCode: 2 }) : misused("worker", said)
     }
     if (options.json && summary !== undefined) yield* printJson(summary)
   })
