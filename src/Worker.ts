@@ -45,6 +45,7 @@ import * as Scheduler from "./Scheduler.js"
 import * as Date from "./wire/date.js"
 import * as Ahead from "./worker/ahead.js"
 import * as Beating from "./worker/beating.js"
+import * as BurstScheduler from "./worker/burstScheduler.js"
 import * as Commands from "./worker/commands.js"
 import * as Executions from "./worker/executions.js"
 import * as Maintenance from "./worker/maintenance.js"
@@ -77,7 +78,7 @@ export interface WorkerOptions {
   readonly queues?: ReadonlyArray<string> | undefined
   /** How many jobs run at a time, from 1 to 10,000. Default: 10. */
   readonly concurrency?: number | undefined
-  /** Ends when the queues are empty. Default: false. */
+  /** Ends when the queues are empty; with a scheduler, once what was due at the start is promoted and done. Default: false. */
   readonly burst?: boolean | undefined
   /** Ends after so many jobs, at least 1. Default: never. */
   readonly maxJobs?: number | undefined
@@ -322,6 +323,9 @@ export const make = <Jobs extends Job.Any>(
     const scheduler = settings.withScheduler
       ? Option.some(yield* Scheduler.make({ ...options.scheduler, queues }))
       : Option.none()
+    if (settings.burst && Option.isSome(scheduler)) {
+      yield* Effect.forkScoped(BurstScheduler.make(state, scheduler.value))
+    }
 
     const service: WorkerService = {
       name,

@@ -262,7 +262,9 @@ export const make = (
     if (want > 0 || state.ended.length > 0 || givesBack) return call(want)
     // What is being handed in may bring work, and is not done before it is handed in.
     if (state.underWay === 0 && state.running.size === 0 && state.fetched.length === 0 && !state.unsure) {
-      if ((burst && !looks) || state.claimed >= maxJobs) Deferred.unsafeDone(finished, Effect.sync(state.summary))
+      if ((burst && !looks && state.mayEnd) || state.claimed >= maxJobs) {
+        Deferred.unsafeDone(finished, Effect.sync(state.summary))
+      }
     }
     return state.pumpSignal.wait
   })

@@ -48,7 +48,7 @@ export const untilItWorks = {
 export type State = ReturnType<typeof make>
 
 export const make = (settings: Settings, clock: Clock.Clock) => {
-  const { burst, concurrency, maxJobs, name } = settings
+  const { burst, concurrency, maxJobs, name, withScheduler } = settings
   const mayWait = Effect.unsafeMakeLatch(false)
   const answering = Effect.unsafeMakeLatch(true)
   const listeners = new Set<(event: WorkerEvent) => void>()
@@ -96,6 +96,8 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     /** A call failed whose effects are not known: Redis is asked what it holds for us. */
     unsure: false,
     stopping: false,
+    /** Whether a burst may end: not before its scheduler has looked for what is due. */
+    mayEnd: !withScheduler,
     /** When it was told to stop, if something ran then. */
     stoppingSince: undefined as number | undefined,
     /** Whether Redis knows of this worker, so that somebody looks for what was handed over to it when it is dead. */

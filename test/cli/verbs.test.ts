@@ -286,7 +286,8 @@ describe("enqueue", () => {
       [["app.wait", "seconds=5"], /the arguments don't fit app\.wait: [^]*Expected number[^]*key:=5/],
       [["app.wait", "secs:=5"], /the arguments don't fit app\.wait/],
       [["app.add", ":1"], /the arguments don't fit app\.add/],
-      [["app.wiat"], /jobs\.js has no job "app\.wiat", it has "app\.greet", /]
+      [["app.wiat"], /jobs\.js has no job "app\.wiat", did you mean "app\.wait"\?\n/],
+      [["mail.send"], /jobs\.js has no job "mail\.send", it has "app\.greet", /]
     ]
     for (const [argv, expected] of cases) {
       const { code, stderr } = await cli.run(["enqueue", ...argv, "--jobs", "jobs.js"])

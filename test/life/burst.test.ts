@@ -9,7 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as RedisServer from "../support/redis-server.js"
-import { consistent, enqueueNamed, range, type Task, TaskFailed, travelling, type World } from "./support.js"
+import { consistent, enqueueNamed, range, Task, TaskFailed, travelling, type World } from "./support.js"
 
 /** How a queue comes by more work while a worker empties it, and how many executions that makes. */
 const kinds: ReadonlyArray<
@@ -84,6 +84,47 @@ describe("a burst ends when nothing is left", () => {
             }, others + executions)
           }), { seed }), { discard: true }))
   }
+})
+
+describe("a burst with a scheduler", () => {
+  const scheduled = (world: World) =>
+    Effect.gen(function*() {
+      for (const name of ["due", "too", "later"]) {
+        yield* world.queue.enqueueIn(name === "later" ? "1 hour" : "1 second", Task, { name }, { jobId: name })
+      }
+      yield* world.adjust("10 seconds")
+    })
+  const runBurst = (world: World, options: Parameters<World["worker"]>[1] = {}) =>
+    Effect.gen(function*() {
+      const worker = yield* world.worker("worker", { burst: true, withScheduler: true, handler, ...options })
+      const done = yield* Effect.fork(worker.service.finished)
+      yield* world.adjust("10 seconds")
+      const { successful } = yield* Fiber.join(done)
+      yield* worker.stop
+      return successful
+    })
+
+  it.effect("runs what is due when it begins, as RQ's does", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        yield* scheduled(world)
+        assert.strictEqual(yield* runBurst(world), 2)
+        assert.strictEqual(yield* world.status("later"), "scheduled")
+        yield* consistent(world)
+      })
+    ))
+
+  it.effect("does not wait for a queue that another leads, nor for one that nobody can", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        yield* world.scheduler("other")
+        yield* scheduled(world)
+        assert.strictEqual(yield* runBurst(world, { queues: ["q"] }), 2)
+        yield* consistent(world)
+        yield* world.redis.send("HSET", "rq:scheduler-lock:foreign", "a", "b")
+        assert.strictEqual(yield* runBurst(world, { queues: ["foreign"] }), 0)
+      })
+    ))
 })
 
 it.effect("maxJobs is reached when what ran is handed in", () =>
