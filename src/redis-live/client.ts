@@ -11,6 +11,7 @@
 import * as Effect from "effect/Effect"
 import { Command, Redis as IORedis } from "ioredis"
 import * as DiagnosticsChannel from "node:diagnostics_channel"
+import { span } from "../internal/times.js"
 import { hasLeft, type Waiter } from "../internal/waiter.js"
 import type { Arg } from "../Redis.js"
 import { RedisError } from "../Redis.js"
@@ -236,7 +237,7 @@ export class Call {
           reason: "connection",
           command: this.command,
           code: errorCode(client.lastError),
-          message: `${server} could not be reached within ${commandTimeout} ms${
+          message: `${server} could not be reached within ${span(commandTimeout)}${
             client.lastError === undefined ? "" : `: ${explain(client.lastError)}`
           }`,
           ...asCause(client.lastError)
@@ -250,7 +251,7 @@ export class Call {
         reason: "timeout",
         command: this.command,
         code: "TIMEOUT",
-        message: `no reply from ${server} to ${this.command} within ${(this.block ?? 0) + commandTimeout} ms`
+        message: `no reply from ${server} to ${this.command} within ${span((this.block ?? 0) + commandTimeout)}`
       })
     )
     if (!silent) return
@@ -370,7 +371,7 @@ export class Client {
     const watch = () => {
       clearTimeout(this.watchdog)
       this.watchdog = setTimeout(() => {
-        this.lastError = new Error(`no reply within ${settings.connectTimeout} ms after connecting`)
+        this.lastError = new Error(`no reply within ${span(settings.connectTimeout)} after connecting`)
         stream.destroy()
       }, settings.connectTimeout)
     }

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import { span } from "../internal/times.js"
 import type { Message } from "../Redis.js"
 import { RedisError } from "../Redis.js"
 import { Client } from "./client.js"
@@ -112,7 +113,7 @@ export const make = (settings: Settings, monitor: Monitor): Subscriber => {
             reason: current.up ? "timeout" : "connection",
             command: "SUBSCRIBE",
             code: current.up ? "TIMEOUT" : "CLOSED",
-            message: `${settings.server} could not be subscribed to within ${settings.commandTimeout} ms${
+            message: `${settings.server} could not be subscribed to within ${span(settings.commandTimeout)}${
               current.lastError === undefined ? "" : `: ${explain(current.lastError)}`
             }`
           })
