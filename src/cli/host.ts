@@ -100,6 +100,12 @@ const inTypeScript = (module: string, wanted: string): string => {
   return `. There is ${source}: build it, or name it as it is, with ${typeScriptLoader} where Node can't load TypeScript`
 }
 
+/** Where it was thrown in what users wrote: how Node came there tells nobody anything. */
+const stackOf = (error: unknown): string | undefined =>
+  error instanceof Error
+    ? error.stack?.split("\n").filter((line) => !/^\s+at .*\bnode:internal\//.test(line)).join("\n")
+    : undefined
+
 const whyNotLoaded = (module: string, url: string, error: unknown): string => {
   const message = error instanceof Error ? error.message : String(error)
   switch (codeOf(error)) {
@@ -116,9 +122,11 @@ const whyNotLoaded = (module: string, url: string, error: unknown): string => {
         }`
         : `${module}: ${message.split("\n")[0]}`
     }
+    case "ERR_UNSUPPORTED_DIR_IMPORT":
+      return `${module} is a folder: name the file in it that exports the jobs`
     default: {
-      const where = error instanceof Error ? error.stack : undefined
-      return `${module} can't be loaded: ${where ?? message}`
+      if (error instanceof SyntaxError) return `${module} can't be loaded: ${error}; node --check says more of a file`
+      return `${module} can't be loaded: ${stackOf(error) ?? message}`
     }
   }
 }

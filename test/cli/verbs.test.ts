@@ -367,7 +367,7 @@ describe("info", () => {
     const { code, stdout } = await cli.run(["info", "i3", "i4"])
     assert.strictEqual(code, 0)
     assert.match(stdout, /\ni3 +1 .*\ni4 +0 .*\ni4 can't be read: rq:queue:i4: WRONGTYPE .*\n2 queues, 1 job total\n/)
-    assert.match(stdout, /\ncorrupt can't be read: birth: .*\n1 workers, 2 queues\n$/)
+    assert.match(stdout, /\ncorrupt can't be read: birth: .*\n1 worker, 2 queues\n$/)
     const { queues, workers } = await cli.json(["info", "i3", "i4"])
     assert.deepInclude(queues[0], { name: "i3", queued: 1, problem: null })
     assert.match(queues[1].problem, /^rq:queue:i4: WRONGTYPE/)

@@ -169,7 +169,8 @@ describe("the module", () => {
       /^effect-rq: needs-more\.js: the handlers need the service "app\/Mailer", which their layer doesn't provide\. .*\n$/
     ],
     ["half.js", /^effect-rq: half\.js: the layer has no handler for the job "app\.two"\n$/],
-    ["throws.js", /^effect-rq: throws\.js can't be loaded: Error: no database\n/]
+    ["throws.js", /^effect-rq: throws\.js can't be loaded: Error: no database\n {4}at .*throws\.js:\d+:\d+\n$/],
+    [".", /^effect-rq: \. is a folder: name the file in it that exports the jobs\n$/]
   ]
   for (const [module, expected] of cases) {
     it(module, async () => {
@@ -200,6 +201,13 @@ describe("the module", () => {
     const { code, stderr } = await cli.run(["worker", "--jobs", "lacks.js"])
     assert.strictEqual(code, 2)
     assert.match(stderr, /^effect-rq: lacks\.js: Cannot find module '.*not-there\.js' imported from .*lacks\.js\n$/)
+  })
+
+  it("that Node can't read is told in a line", async () => {
+    Fs.writeFileSync(Path.join(cli.folder, "wrong.mjs"), "no syntax\n")
+    const { code, stderr } = await cli.run(["worker", "--jobs", "wrong.mjs"])
+    assert.strictEqual(code, 2)
+    assert.match(stderr, /^effect-rq: wrong\.mjs can't be loaded: SyntaxError: .*; node --check says more of a file\n$/)
   })
 
   it("that is there in TypeScript only is pointed out", async () => {

@@ -14,7 +14,7 @@ import * as Queue from "../../Queue.js"
 import { withRedis } from "../connection.js"
 import { showDuration, showInstant, showRelative } from "../duration.js"
 import { failed, type Failure } from "../failure.js"
-import { columns, json as showJson, print, printable, printJson, style } from "../terminal.js"
+import { columns, counted, json as showJson, print, printable, printJson, style } from "../terminal.js"
 import type { Values } from "../verbs.js"
 
 const iso = (instant: Option.Option<DateTime.Utc>): string | null =>
@@ -130,7 +130,7 @@ const describe = (job: JobRecord, runs: number, now: number): ReadonlyArray<stri
   if (Option.isSome(job.retriesLeft)) row("retries left", String(job.retriesLeft.value))
   if (Option.isSome(job.repeatsLeft)) row("repeats left", String(job.repeatsLeft.value))
   if (job.abandoned > 0) row("abandoned", `${times(job.abandoned)} by a worker that died`)
-  if (runs > 0) row("history", `${runs} ${runs === 1 ? "run" : "runs"}, effect-rq job history shows them`)
+  if (runs > 0) row("history", `${counted(runs, "run")}, effect-rq job history shows ${runs === 1 ? "it" : "them"}`)
   if (Object.keys(job.meta).length > 0) row("meta", showJson(job.meta))
   if (Option.isSome(job.outcome)) {
     const { error, exception, returnValue } = job.outcome.value
