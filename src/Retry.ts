@@ -49,7 +49,10 @@ export interface RetryOptions {
  * @category models
  */
 export interface RetryPolicy<in E> extends Pick<RetryOptions, "max" | "intervals" | "atFront"> {
-  /** The pause before each retry; when it is done there is none. It is stepped with the errors of this job. */
+  /**
+   * The pause before each retry; when it is done there is none. It is stepped with the errors of this job, which may take
+   * five seconds: after that the job fails without a retry.
+   */
   readonly schedule?: Schedule.Schedule<unknown, E> | undefined
   /** Retries only typed errors for which this holds. Defects and timeouts are retried all the same. */
   readonly while?: Predicate.Predicate<E> | undefined

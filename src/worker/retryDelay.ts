@@ -57,10 +57,19 @@ const ask = (
     if (policy?.while !== undefined && !policy.while(error.value)) return Effect.succeed("never")
     if (policy?.until !== undefined && policy.until(error.value)) return Effect.succeed("never")
   }
-  return policy?.schedule === undefined
-    ? Effect.succeed("")
-    : stepTo(policy.schedule, Option.getOrElse(error, () => Cause.squash(cause)), attempt)
+  if (policy?.schedule === undefined) return Effect.succeed("")
+  // The job holds its slot meanwhile. A step that can't be interrupted is left to itself.
+  return stepTo(policy.schedule, Option.getOrElse(error, () => Cause.squash(cause)), attempt).pipe(
+    Effect.disconnect,
+    Effect.timeoutTo({ duration: answerMillis, onSuccess: Effect.succeed, onTimeout: () => silent }),
+    Effect.flatten
+  )
 }
+
+/** How long the steps of a schedule may take, all together. */
+const answerMillis = 5000
+
+const silent = Effect.die(new Error(`its schedule gave no answer within ${answerMillis / 1000} seconds`))
 
 /**
  * The pause after the given attempt. A schedule keeps its state between steps, but the attempts of a job are runs of

@@ -585,6 +585,52 @@ describe("a policy that is broken itself", () => {
     ))
 })
 
+describe("a schedule that does not answer", () => {
+  const silent: ReadonlyArray<readonly [name: string, step: Effect.Effect<never>]> = [
+    ["for ever", Effect.never],
+    ["and does not let itself be interrupted", Effect.uninterruptible(Effect.never)]
+  ]
+  for (const [name, step] of silent) {
+    for (const run of [500, "never ends"] as const) {
+      it.effect(`${name} fails its job, and does not hold its slot (${run})`, () =>
+        travelling((world) =>
+          Effect.gen(function*() {
+            const job = define({ max: 3, schedule: Schedule.mapEffect(Schedule.forever, () => step) })
+            const { attempts, worker } = yield* hosts(world, job, "worker", { concurrency: 1 })
+            yield* enqueue(world, job, [run])
+            yield* world.settle
+            yield* enqueue(world, job, ["ok"], { jobId: "b" })
+            yield* world.adjust("1 minute")
+            assert.deepStrictEqual(attempts.map(({ id }) => id), ["a", "b"])
+            assert.deepStrictEqual([yield* world.status("a"), yield* world.status("b")], ["failed", "finished"])
+            const [entry] = yield* world.queue.history("a")
+            const text = Option.getOrThrow(entry!.exception)
+            assert.match(text, run === 500 ? /^Refused/ : /^JobTimeoutException/)
+            assert.match(
+              text,
+              /There is no retry, because the retry policy of test\.flaky .* no answer within 5 seconds/
+            )
+            assert.deepInclude(yield* worker.service.status, { successful: 1, failed: 1, running: [] })
+            yield* consistent(world)
+          })
+        ))
+    }
+  }
+
+  it.effect("in time is waited for", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const slow = Schedule.mapEffect(Schedule.spaced("1 second"), () => Effect.sleep("4 seconds"))
+        const job = define({ max: 1, schedule: slow })
+        const { attempts } = yield* hosts(world, job)
+        yield* enqueue(world, job, [500])
+        yield* world.adjust("1 minute")
+        assert.lengthOf(attempts, 2)
+        assert.strictEqual(yield* world.status("a"), "finished")
+      })
+    ))
+})
+
 describe("a pause that is none", () => {
   const after = (world: World, delay: unknown) =>
     Effect.gen(function*() {
