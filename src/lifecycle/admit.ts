@@ -10,6 +10,7 @@ import * as keys from "../wire/keys.js"
 import { luaAttempt } from "./attempt.js"
 import { luaDependents } from "./dependents.js"
 import { luaRequireType } from "./enqueue.js"
+import { luaTakeQueued } from "./resting.js"
 import { luaAnnounceNext } from "./schedule.js"
 import { luaBeginsWaiting } from "./waits.js"
 
@@ -54,6 +55,8 @@ export const admit = Redis.script(
     keys.family.results,
     keys.unique(job.id),
     keys.schedulerChannel(job.queue),
+    // what is replaced may just have been handed over to a worker
+    ...(job.unique === "replace" ? [keys.ownFamily.handovers, keys.ownFamily.handover] : []),
     job.id,
     job.queue,
     keys.queue(job.queue),
@@ -70,16 +73,16 @@ export const admit = Redis.script(
   ],
   {
     name: "admit",
-    numberOfKeys: 11,
+    numberOfKeys: (job) => job.unique === "replace" ? 13 : 11,
     lua: `
 local JOB, QUEUE, SCHEDULED, DEFERRED, FINISHED, FAILED = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local CANCELED, RESULTS, UNIQUE = KEYS[8], KEYS[9], KEYS[10]
+local CANCELED, RESULTS, UNIQUE, HANDOVERS, HANDOVER = KEYS[8], KEYS[9], KEYS[10], KEYS[12], KEYS[13]
 local id, queue, mode, window, due = ARGV[1], ARGV[2], ARGV[4], ARGV[5], ARGV[6]
 local front, ttl, allowFailure, now, parents = ARGV[7] == "1", ARGV[8], ARGV[9] == "1", ARGV[10], tonumber(ARGV[11])
 local key = JOB .. id
 ${luaAttempt}
 local function holdsListOrNothing() return true end
-${luaRequireType}${luaAnnounceNext}${luaBeginsWaiting}${luaDependents}
+${luaRequireType}${luaAnnounceNext}${luaBeginsWaiting}${luaTakeQueued}${luaDependents}
 local wrong = requireType(KEYS[1], "set") or requireType(QUEUE .. queue, "list") or
   requireType(SCHEDULED .. queue, "zset") or requireType(DEFERRED .. queue, "zset")
 if wrong then return wrong end
@@ -116,7 +119,7 @@ local function isFree()
   if not waits and redis.call("EXISTS", UNIQUE) == 1 then return false, 0 end
   if closesCircle() then return nil, 0 end
   if status == "queued" then
-    attempt("LREM", QUEUE .. origin, 1, id)
+    takeQueued(origin, id)
   else
     attempt("ZREM", where[status] .. origin, id)
   end

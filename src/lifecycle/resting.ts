@@ -24,21 +24,28 @@ export const restingKeys: ReadonlyArray<Redis.Arg> = [
 /** In the lists of how many workers one is looked for that is not in its queue: it may just have been handed over. */
 const mostHandovers = 1000
 
+/** Needs `QUEUE`, `HANDOVERS`, `HANDOVER` and `attempt`. */
+export const luaTakeQueued = `
+-- Takes an id out of its queue, or out of the list of a worker that it has just been handed over to.
+local function takeQueued(origin, id)
+  if attempt("LREM", QUEUE .. origin, 1, id) == 1 then return end
+  local workers = attempt("ZRANGE", HANDOVERS .. origin, 0, ${mostHandovers - 1}) or {}
+  for i = 1, #workers do
+    if attempt("LREM", HANDOVER .. origin .. ":" .. workers[i], 1, id) == 1 then return end
+  end
+end
+`
+
 export const luaResting = `
 local JOB, QUEUE, SCHEDULED, DEFERRED, FINISHED, FAILED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local CANCELED, RESULTS, HANDOVERS, HANDOVER = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local REGISTRY = { scheduled = SCHEDULED, deferred = DEFERRED, finished = FINISHED, failed = FAILED, stopped = FAILED,
   canceled = CANCELED }
-${luaAttempt}${luaHoldsListOrNothing}${luaBeginsWaiting}
+${luaAttempt}${luaHoldsListOrNothing}${luaBeginsWaiting}${luaTakeQueued}
 -- Takes a job out of where its status says that it is, and out of what it waits for.
 local function takeFrom(status, origin, id)
   if status == "queued" then
-    if attempt("LREM", QUEUE .. origin, 1, id) ~= 1 then
-      local workers = attempt("ZRANGE", HANDOVERS .. origin, 0, ${mostHandovers - 1}) or {}
-      for i = 1, #workers do
-        if attempt("LREM", HANDOVER .. origin .. ":" .. workers[i], 1, id) == 1 then break end
-      end
-    end
+    takeQueued(origin, id)
   elseif REGISTRY[status] then
     attempt("ZREM", REGISTRY[status] .. origin, id)
   end

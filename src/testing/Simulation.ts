@@ -9,7 +9,8 @@
  * changed along an edge that the script which ran may walk; it was promoted not before it was due, and by the scheduler
  * that held the lock of the queue; what a worker handed in was the current execution, claimed by it; a job was taken
  * from a worker only when that had missed its heartbeats; a handler runs once for each claim, and a job is finished only
- * when its handler has succeeded. A call that was repeated counts once, since its job is there already.
+ * when its handler has succeeded. A call that was repeated counts once, since its job is there already. Nothing is claimed of a
+ * queue that is paused, or while the fleet is suspended; and an id whose window of uniqueness is open is not accepted again.
  *
  * Twice a second of virtual time: no job is gone before its time; while a scheduler leads and is well nothing due waits
  * longer than a tick; while a scheduler is well somebody leads; what a dead worker ran is run again or has failed within
@@ -81,6 +82,10 @@ export interface Faults {
    * in that time may be lost then, and only those. Per second.
    */
   readonly lostTail: number
+  /** The fleet is suspended for up to fifteen seconds. Per second. */
+  readonly suspended: number
+  /** A queue is paused for up to fifteen seconds. Per queue and second. */
+  readonly paused: number
 }
 
 /**
@@ -119,7 +124,9 @@ export const someOfEach: Faults = {
   delay: 0.004,
   reorder: 0.2,
   restart: 0.004,
-  lostTail: 0.002
+  lostTail: 0.002,
+  suspended: 0.02,
+  paused: 0.02
 }
 
 /**
@@ -158,7 +165,9 @@ export const none: Faults = {
   delay: 0,
   reorder: 0,
   restart: 0,
-  lostTail: 0
+  lostTail: 0,
+  suspended: 0,
+  paused: 0
 }
 
 /**

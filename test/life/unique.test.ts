@@ -9,6 +9,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as keys from "../../src/wire/keys.js"
 import {
   client,
   consistent,
@@ -144,6 +145,25 @@ for (const [state, put] of Object.entries(states)) {
     )
   })
 }
+
+describe("while a job of the id is handed over to a worker", () => {
+  for (const later of [true, false]) {
+    it.effect(`replace takes it out of that worker's list (${later ? "due later" : "at once"})`, () =>
+      travelling((world) =>
+        Effect.gen(function*() {
+          yield* world.queue.enqueue(Task, { name: "old" }, { jobId: "a" })
+          yield* world.redis.send("ZADD", keys.handovers("q"), 1e10, "worker")
+          yield* world.redis.send("LMOVE", keys.queue("q"), keys.handover("q", "worker"), "LEFT", "RIGHT")
+          const options = { jobId: "a", unique: "replace" } as const
+          yield* later
+            ? world.queue.enqueueIn("1 hour", Task, { name: "new" }, options)
+            : world.queue.enqueue(Task, { name: "new" }, options)
+          assert.notProperty(yield* world.dump, keys.handover("q", "worker"))
+          yield* consistent(world)
+        })
+      ))
+  }
+})
 
 for (const [state, put] of Object.entries(ended)) {
   describe(`once a job of the id is ${state}`, () => {

@@ -345,7 +345,7 @@ export const mutations = [
     name: "unique-replaced",
     what: "a replaced job stands in its queue twice",
     file: lifecycle("admit"),
-    find: `attempt("LREM", QUEUE .. origin, 1, id)`,
+    find: "takeQueued(origin, id)",
     replace: "",
     tests: life("unique")
   },
@@ -780,6 +780,14 @@ export const mutations = [
     find: `if redis.call("EXISTS", KEYS[1]) == 0 then`,
     replace: `if false then`,
     tests: conformance("promote")
+  },
+  {
+    name: "unique-handed-over",
+    what: "a job that is replaced while it is handed over to a worker stands in that worker's list as well",
+    file: lifecycle("admit"),
+    find: "takeQueued(origin, id)",
+    replace: `attempt("LREM", QUEUE .. origin, 1, id)`,
+    tests: life("unique")
   },
   {
     name: "clock-asleep",

@@ -79,8 +79,11 @@ const mistakes: ReadonlyArray<readonly [name: string, rule: string, faults: Part
   ["promote-early", "never early", {}],
   ["promote-once", "one place", {}],
   ["lease-take", "one scheduler", {}],
-  ["enqueue-once", "one place", { lostAfter: 0.05 }],
-  ["abandon-alive", "dead workers", {}]
+  ["enqueue-once", "edges", { lostAfter: 0.05 }],
+  ["abandon-alive", "dead workers", {}],
+  ["claim-paused", "paused", {}],
+  ["claim-suspended", "suspended", {}],
+  ["unique-window", "unique", {}]
 ]
 
 describe("a mistake", () => {

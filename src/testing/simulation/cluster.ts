@@ -131,6 +131,8 @@ class Cluster {
   private ending = false
   private commands = 0
   private serverUpSince = 0
+  /** Until when the fleet (under the key of that), or a queue by its name, is to take nothing. */
+  private readonly heldUntil = new Map<string, number>()
   private defect: Exit.Exit<void> | undefined
 
   constructor(private readonly setup: Setup, private readonly runtime: Runtime.Runtime<never>) {
@@ -427,6 +429,13 @@ class Cluster {
         if (name !== undefined) this.befall(slot, current, kind, name)
       }
     }
+    const suspended = this.chance("suspended", "fleet", number)
+    if (suspended !== undefined) this.holdBack(suspended, keys.suspended)
+    for (const queue of this.setup.queues) {
+      const paused = this.chance("paused", queue, number)
+      if (paused !== undefined) this.holdBack(paused, queue)
+    }
+    this.operate()
     const restart = this.chance("restart", "redis", number)
     const tail = restart === undefined ? this.chance("lostTail", "redis", number) : undefined
     const name = restart ?? tail
@@ -436,6 +445,35 @@ class Cluster {
     if (this.setup.faults.lostTail > 0 && this.server.up) {
       this.saves.push({ state: this.server.snapshot(), saved: this.watch.save(), at: this.now })
       if (this.saves.length > 3) this.saves.shift()
+    }
+  }
+
+  /** Somebody suspends the fleet, or pauses a queue, for a while. */
+  private holdBack(name: string, what: string): void {
+    this.clock.call(this.between(`${name}.at`, 0, 999), () => {
+      const millis = this.between(`${name}.for`, 100, 15_000)
+      const until = Math.max(this.heldUntil.get(what) ?? 0, this.now + millis)
+      this.heldUntil.set(what, this.draining ? 0 : until)
+      this.operate()
+      this.clock.call(millis + 1, () => this.operate())
+    })
+  }
+
+  /** Sees to it that what is to be suspended is, and nothing else: a server that was away may have it otherwise. */
+  private operate(): void {
+    if (!this.server.up) return
+    for (const [what, until] of this.heldUntil) {
+      const isFleet = what === keys.suspended
+      const is = isFleet ? this.watch.isSuspended() : this.watch.isPaused(what)
+      const isMeant = this.now < until && !this.draining
+      if (is === isMeant) continue
+      this.tell(
+        "operator",
+        `${isMeant ? "FAULT: " : ""}${isFleet ? "the fleet" : `queue ${what}`} is ${isMeant ? "held back" : "let go"}`
+      )
+      if (!isFleet) this.server.operate(isMeant ? "SADD" : "SREM", keys.paused, what)
+      else if (isMeant) this.server.operate("SET", what, "1")
+      else this.server.operate("DEL", what)
     }
   }
 
@@ -673,6 +711,7 @@ class Cluster {
     // Faults end. What was accepted comes to its end, whatever has befallen the cluster.
     this.draining = true
     if (!this.isOver) this.tell("simulation", "faults end")
+    this.operate()
     for (const slot of this.slots) {
       if (slot.current === undefined) this.start(slot)
       else this.resume(slot.current.host)

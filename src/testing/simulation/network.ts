@@ -74,6 +74,7 @@ export class Server {
   private readonly links = new Set<Link>()
   private touched = new Set<string>()
   private served: Array<Host> = []
+  private readonly operator = new Session(this.store)
 
   constructor(
     readonly clock: VirtualClock,
@@ -124,6 +125,12 @@ export class Server {
       now: this.now
     })
     return reply
+  }
+
+  /** A command of somebody who is at the server, which nothing befalls. */
+  operate(command: string, ...args: ReadonlyArray<string>): Reply {
+    const reply = execute(this.store, this.operator, encode(command, args), this.now)
+    return reply instanceof Blocked ? null : reply
   }
 
   snapshot(): Snapshot.Snapshot {

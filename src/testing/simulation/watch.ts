@@ -6,6 +6,7 @@
  *
  * @internal
  */
+import type { Admission } from "../../lifecycle/admit.js"
 import type { HeartbeatParams } from "../../lifecycle/heartbeat.js"
 import type { TurnParams } from "../../lifecycle/turn.js"
 import * as Dump from "../../redis-memory/dump.js"
@@ -117,6 +118,10 @@ export class Watch {
   private readonly runs = new Map<string, Run>()
   private readonly locks = new Map<string, { readonly holder: string; readonly since: number }>()
   private readonly holderBefore = new Map<string, string | undefined>()
+  /** The queues of which nothing may be claimed by the step that comes, and why. */
+  private readonly heldBack = new Map<string, "suspended" | "paused">()
+  /** Until when an id is not accepted again once its job has ended. */
+  private readonly uniqueUntil = new Map<string, number>()
   readonly queues = new Set<string>()
   readonly counts = { accepted: 0, promoted: 0, started: 0, ended: 0, abandoned: 0, lost: 0 }
 
@@ -140,6 +145,19 @@ export class Watch {
   before(now: number): void {
     this.store.db.now = now
     for (const queue of this.queues) this.holderBefore.set(queue, this.text(keys.schedulerLock(queue)))
+    this.heldBack.clear()
+    if (this.isSuspended()) { for (const queue of this.queues) this.heldBack.set(queue, "suspended") }
+    else for (const queue of this.queues) if (this.isPaused(queue)) this.heldBack.set(queue, "paused")
+  }
+
+  /** Whether the fleet is suspended. */
+  isSuspended(): boolean {
+    return this.text(keys.suspended) !== undefined
+  }
+
+  isPaused(queue: string): boolean {
+    const entry = this.store.db.get(keys.paused)
+    return entry?.kind === "set" && entry.value.has(queue)
   }
 
   after(step: Observed): void {
@@ -269,11 +287,25 @@ export class Watch {
       }
     }
     if (step.name === "turn") this.turned(before, after, step, found)
+    if (step.name === "admit" && (was === "none" || resting.includes(was))) this.admitted(id, step, found)
     if (is === "started" && after !== undefined) {
       this.counts.started++
       this.runs.set(after.execution, { id, worker: step.actor, began: false, succeeded: undefined })
       if (after.worker !== step.actor) found("claim", `it is said to run on ${after.worker}`)
+      const why = this.heldBack.get(after.queue)
+      if (why !== undefined) found(why, why === "paused" ? `queue ${after.queue} is paused` : "the fleet is suspended")
     }
+  }
+
+  /** A job of an id came that had none, or whose last one had ended. */
+  private admitted(id: string, step: Observed, found: (rule: string, text: string) => void): void {
+    const { window } = step.params[0] as Admission // the script's own parameters
+    if (window === undefined) return
+    const until = this.uniqueUntil.get(id) ?? -Infinity
+    if (step.now < until) {
+      found("unique", `no other job of this id was to be accepted for another ${until - step.now} ms`)
+    }
+    this.uniqueUntil.set(id, window < 0 ? Infinity : step.now + window * 1000)
   }
 
   private promoted(before: Seen, step: Observed, found: (rule: string, text: string) => void): void {
@@ -356,6 +388,7 @@ export class Watch {
     this.runs.clear()
     for (const [execution, run] of saved.runs) this.runs.set(execution, { ...run })
     this.locks.clear()
+    this.uniqueUntil.clear()
     this.forget()
   }
 
@@ -372,5 +405,7 @@ export class Watch {
     this.forget()
     this.locks.clear()
     for (const run of this.runs.values()) run.began = false
+    // the windows may be lost with the jobs
+    this.uniqueUntil.clear()
   }
 }

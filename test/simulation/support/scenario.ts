@@ -45,7 +45,21 @@ const produce = ({ jobId, producer, step }: Simulation.Step) =>
     }
     const delay = yield* Random.nextIntBetween(0, 20_000)
     const before = `${producer}-${yield* Random.nextIntBetween(Math.max(1, step - 5), step + 1)}`
-    switch (yield* Random.nextIntBetween(0, 11)) {
+    switch (yield* Random.nextIntBetween(0, 13)) {
+      case 11:
+        return yield* queue.enqueueIn(delay / 10, Plain, task, {
+          jobId: "debounced",
+          unique: "replace",
+          uniqueFor: "9 seconds"
+        })
+      case 12:
+        // is gone as soon as it has ended
+        return yield* queue.enqueue(Plain, { millis: delay / 100, ends: "well" }, {
+          jobId: `unique-${step % 2}`,
+          unique: "keep",
+          uniqueFor: "20 seconds",
+          resultTtl: 0
+        })
       case 0:
       case 1:
         return yield* queue.enqueue(Careful, task, { jobId })
