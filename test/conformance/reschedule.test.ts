@@ -1,7 +1,10 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import { reschedule as script } from "../../src/lifecycle/reschedule.js"
+import * as Reschedule from "../../src/queue/reschedule.js"
+import type { Arg, RedisService } from "../../src/Redis.js"
 import * as keys from "../../src/wire/keys.js"
 import { assertRefusedUnchanged, assertUnchanged, putJob, suite, zset } from "./support.js"
 
@@ -49,5 +52,22 @@ suite("reschedule: scheduled -> scheduled", (it) => {
       yield* assertRefusedUnchanged(redis, redis.eval(script)("default", "a", "1"))
       yield* redis.send("SET", keys.job("b"), "a text")
       yield* assertRefusedUnchanged(redis, redis.eval(script)("default", "b", "1"))
+    }))
+
+  it("of a job that moves while it is asked for says what it is then", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putJob(redis, "a", { status: "scheduled", origin: "default" })
+      yield* redis.send("ZADD", keys.scheduled("default"), "1795500010", "a")
+      const promote = Effect.zipRight(
+        redis.send("ZREM", keys.scheduled("default"), "a"),
+        redis.send("HSET", keys.job("a"), "status", "queued")
+      )
+      // somebody promotes it as soon as its status has been read
+      const send: RedisService["send"] = <A>(command: string, ...args: ReadonlyArray<Arg>) =>
+        Effect.zipLeft(redis.send<A>(command, ...args), promote)
+      const { byId } = Reschedule.make({ ...redis, send })
+      const told = yield* byId("a", "2030-01-01 10:00Z")
+      assert.deepStrictEqual(told, { id: "a", changed: false, status: Option.some("queued") })
+      assert.deepStrictEqual(yield* redis.send("KEYS", "*"), [keys.job("a")])
     }))
 })

@@ -997,6 +997,38 @@ export const mutations = [
 
   // bad input
   {
+    name: "option-names",
+    what: "a name that nothing reads passes over",
+    file: "src/internal/options.ts",
+    find: "const name = unknownName(options, known)",
+    replace: "const name = unknownName({}, known)",
+    tests: ["test/job/names.test.ts"]
+  },
+  {
+    name: "option-flag",
+    what: "any text is no",
+    file: "src/internal/options.ts",
+    find: `value === undefined || typeof value === "boolean"`,
+    replace: "true",
+    tests: ["test/job/names.test.ts"]
+  },
+  {
+    name: "option-timer",
+    what: "a heartbeat that no timer can wait for never comes",
+    file: "src/internal/options.ts",
+    find: "if (millis >= least && millis <= most)",
+    replace: "if (millis >= least && Number.isFinite(millis))",
+    tests: ["test/job/names.test.ts"]
+  },
+  {
+    name: "reschedule-told",
+    what: "a job that was promoted meanwhile is told to be scheduled still",
+    file: "src/queue/reschedule.ts",
+    find: `changed || before !== "scheduled" ? [before] : yield* read(jobId)`,
+    replace: "[before]",
+    tests: conformance("reschedule")
+  },
+  {
     name: "inflate-bound",
     what: "a deflated bomb takes the process with it",
     file: "src/wire/bytes.ts",

@@ -95,6 +95,8 @@ describe("the users of docs/security.md", () => {
           Queue.request(Task, { fail: false }),
           Queue.request(Task, { fail: false }, { in: 10 })
         ])
+        yield* queue.enqueueIn("1 hour", Task, { fail: false }, { jobId: "put-off" })
+        assert.isTrue((yield* queue.reschedule("put-off", "2036-12-24 09:15")).changed)
         const redis = yield* Redis.Redis
         for (
           const command of [["FLUSHALL"], ["KEYS", "*"], ["CONFIG", "GET", "*"], ["GET", "other:key"], ["DEL", "x"]]
@@ -151,6 +153,7 @@ describe("the users of docs/security.md", () => {
       yield* Effect.gen(function*() {
         const queue = yield* Queue.Queue
         const control = yield* Control.Control
+        assert.isTrue((yield* queue.reschedule("put-off", "2036-12-24 10:15")).changed)
         yield* queue.requeue("bad")
         yield* queue.cancel("bad")
         yield* queue.delete("bad")
