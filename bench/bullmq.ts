@@ -13,6 +13,7 @@ import {
   onTold,
   outcome,
   type Params,
+  pauseBefore,
   payload,
   port,
   queueName,
@@ -150,7 +151,7 @@ await runTask({
     const to = queue()
     const waits: Array<number> = []
     for (let i = 0; i < params.warm + params.n; i++) {
-      await sleep(20)
+      await sleep(pauseBefore(i, params))
       const since = performance.now()
       await Promise.all([
         new Promise<void>((resolve) => {

@@ -25,6 +25,7 @@ import {
   onTold,
   outcome,
   type Params,
+  pauseBefore,
   payload,
   port,
   queueName,
@@ -275,7 +276,7 @@ await runTask({
       yield* pause(500)
       const waits: Array<number> = []
       for (let i = 0; i < params.warm + params.n; i++) {
-        yield* pause(20)
+        yield* pause(pauseBefore(i, params))
         const hasStarted = yield* Deferred.make<void>()
         const since = performance.now()
         onStart = () => {

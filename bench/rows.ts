@@ -164,7 +164,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
     step("burst", { n: count(50_000) })
   ]
   const lateness = [step("lateness", { n: count(2000) })]
-  const latency = [step("latency", { n: count(300), warm: 50, concurrency: 10 })]
+  const latency = [step("latency", { n: count(300), warm: 2000, concurrency: 10 })]
   const idle = [step("idle", { concurrency: 10 })]
   const recovery = [step("recovery", { n: 10, concurrency: 10 })]
   const rqPromotes = [step("schedule", { n: 4000, dueIn: -1000 }), step("promote", { n: 4000 })]

@@ -86,6 +86,9 @@ export const reads = (stats: string): number => fromInfo(stats, /total_reads_pro
 
 export const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 
+/** Milliseconds before the next job of an idle worker; while Node compiles they come one after the other. */
+export const pauseBefore = (index: number, { warm }: Params): number => index < warm ? 1 : 20
+
 /** A process of this side that does something else; it ends when this one does. */
 export const companion = (task: string, params: Params) => {
   const child = ChildProcess.spawn(process.execPath, [
