@@ -138,6 +138,10 @@ export const normalize = (argv: ReadonlyArray<string>): Normalized => {
 
   const { least, missing, most } = verbs[verb].args
   if (args.length < least) return usageError(missing, verb)
+  // a variable of a shell that is not set
+  if (verb !== "enqueue" && args.includes("")) return usageError("an argument is an empty text", verb)
+  const empty = [...options].find(([, values]) => values.length > 1 && values.includes("") || values[0] === "")
+  if (empty !== undefined && empty[0] !== "description") return usageError(`--${empty[0]} is an empty text`, verb)
   if (args.length > most) {
     // a format or a level as a word of its own
     const option = optionsOf(verb).find(([, { choices }]) => args.some((word) => choices.includes(word)))?.[1]

@@ -724,6 +724,30 @@ export const mutations = [
     tests: conformance("paused")
   },
   {
+    name: "burst-before-its-scheduler",
+    what: "a burst ends before its scheduler has looked for what is due",
+    file: "src/worker/pump.ts",
+    find: "burst && !looks && state.mayEnd",
+    replace: "burst && !looks",
+    tests: life("burst")
+  },
+  {
+    name: "unknown-queue",
+    what: "the doctor takes a queue that nobody has used for a healthy one",
+    file: "src/doctor/examine.ts",
+    find: "return isUsed || !asked.has(name) ? []",
+    replace: "return isUsed || asked.has(name) ? []",
+    tests: ["test/doctor/doctor.test.ts"]
+  },
+  {
+    name: "explain-lost-runs",
+    what: "explain takes a repetition for a job that was scheduled or promoted by somebody",
+    file: "src/inspector/story.ts",
+    find: "previous === undefined && lost === 0",
+    replace: "previous === undefined",
+    tests: ["test/inspector/explain.test.ts"]
+  },
+  {
     name: "claim-suspended",
     what: "a suspended fleet takes jobs",
     file: lifecycle("claim"),

@@ -101,7 +101,7 @@ export const run = (
       return [report, fix ? yield* doctor.mend(report.findings) : []] as const
     }).pipe(
       Effect.catchTag("InvalidOptions", ({ field, message }) =>
-        misused("doctor", field === "sample" ? `--${message}` : message)),
+        misused("doctor", field === "sample" ? `--${message}` : message.replace(/^queues: /, ""))),
       withRedis(url)
     )
     const outcomes: Outcomes = new Map(mended.map((one) => [one.finding, one]))
