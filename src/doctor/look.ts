@@ -4,9 +4,9 @@
  *
  * @internal
  */
-import { luaAttempt } from "../internal/permission.js"
 import { scoreAt } from "../invariants/dump.js"
 import type { Dependency, JobView, Place, PlaceKind } from "../invariants/state.js"
+import { luaAttempt } from "../lifecycle/attempt.js"
 import * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
 import * as keys from "../wire/keys.js"

@@ -4,8 +4,7 @@
  *
  * @internal
  */
-import { luaAttempt } from "../internal/permission.js"
-import { luaHoldsListOrNothing } from "../lifecycle/attempt.js"
+import { luaAttempt, luaHoldsListOrNothing } from "../lifecycle/attempt.js"
 import { luaIsQueued } from "../lifecycle/handover.js"
 import { graceSeconds } from "../lifecycle/promote.js"
 import { luaSecondsOf } from "../lifecycle/seconds.js"

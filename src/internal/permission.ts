@@ -34,20 +34,14 @@ export const refusedInScript = (message: string, lua: string): string | undefine
     : `NOPERM this user has no permissions to access one of the keys of ${named}`
 }
 
-/**
- * A Lua function that runs a command and is false where a key holds another type. That the user may not run it is an
- * error: what could not be seen is no finding.
- */
-export const luaAttempt = `
-local function attempt(...)
-  local reply = redis.pcall(...)
-  if type(reply) ~= "table" or not reply.err then return reply end
-  local command, why = string.lower(select(1, ...)), reply.err
+/** A Lua function: what a server said of a command that the user may not run, in the words of a refusal outside scripts. */
+export const luaRefusedCommand = `
+-- nil for any other error
+local function refusedCommand(command, why)
   if string.find(why, "user executing the script can't", 1, true) then
     local what = string.find(why, "run this command", 1, true) and "run" or "access one of the keys of"
-    why = "NOPERM this user has no permissions to " .. what .. " the '" .. command .. "' command"
+    return "NOPERM this user has no permissions to " .. what .. " the '" .. string.lower(command) .. "' command"
   end
-  if string.find(why, "NOPERM", 1, true) then error(why, 0) end
-  return false
+  return string.find(why, "NOPERM", 1, true) and why or nil
 end
 `

@@ -4,6 +4,8 @@
  * @internal
  */
 
+import { luaRefusedCommand } from "../internal/permission.js"
+
 /** What a server that takes no writes for now says. It says so of the first write of a script only. */
 export const luaIsRefusal = `
 -- Whether the server takes no writes for now, which says nothing of the key.
@@ -20,13 +22,16 @@ local function holdsListOrNothing(key)
 end
 `
 
-export const luaAttempt = `${luaIsRefusal}
+export const luaAttempt = `${luaIsRefusal}${luaRefusedCommand}
 -- The reply, or false where the key holds something foreign. Where the server refuses to write nothing is written yet: the
--- script ends with the error, and whoever called it tries again.
+-- script ends with the error, and whoever called it tries again. That the user may not run the command is an error as well:
+-- what could not be seen is not foreign, and what could not be done is not done.
 local function attempt(...)
   local reply = redis.pcall(...)
   if type(reply) ~= "table" or not reply.err then return reply end
   if isRefusal(reply.err) then return redis.call(...) end
+  local refused = refusedCommand(select(1, ...), reply.err)
+  if refused then error(refused, 0) end
   return false
 end
 `

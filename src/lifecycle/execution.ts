@@ -7,6 +7,7 @@
  *
  * @internal
  */
+import { luaRefusedCommand } from "../internal/permission.js"
 import type * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 import { luaIsRefusal } from "./attempt.js"
@@ -48,16 +49,18 @@ local JOB, QUEUE, STARTED, FINISHED, FAILED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local RESULTS, EXECUTIONS, EXECUTION, HANDOVER = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local SCHEDULED, DEFERRED, SCHEDULER_CHANNEL = KEYS[10], KEYS[11], KEYS[12]
 
--- What could not be written, because a key holds something foreign: the first error. A script can't be rolled back, so
+-- What could not be done, because a key holds something foreign or the user may not do it: the first error. A script can't be rolled back, so
 -- one such key must not leave everything else half done.
 local PROBLEM = ""
-${luaIsRefusal}
+${luaIsRefusal}${luaRefusedCommand}
 -- Where the server refuses to write nothing is written yet: the script ends with the error, and nothing counts as taken away.
 local function attempt(...)
   local reply = redis.pcall(...)
   if type(reply) == "table" and reply.err then
     if isRefusal(reply.err) then return redis.call(...) end
-    if PROBLEM == "" then PROBLEM = select(2, ...) .. ": " .. reply.err end
+    if PROBLEM == "" then
+      PROBLEM = select(2, ...) .. ": " .. (refusedCommand(select(1, ...), reply.err) or reply.err)
+    end
     return false
   end
   return reply

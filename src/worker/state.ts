@@ -203,7 +203,11 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     onProblem: (now: string | undefined): Effect.Effect<void> => {
       if (now === problem) return Effect.void
       problem = now
-      return now === undefined ? Effect.void : log(Effect.logError(`a key in Redis holds something foreign: ${now}`))
+      if (now === undefined) return Effect.void
+      const what = now.includes(": NOPERM ")
+        ? "Redis refuses what the worker needs"
+        : "a key in Redis holds something foreign"
+      return log(Effect.logError(`${what}: ${now}`))
     }
   }
   return state

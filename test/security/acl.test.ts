@@ -19,14 +19,17 @@ import {
   Worker
 } from "effect-rq"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { refusedInScript } from "../../src/internal/permission.js"
+import * as keys from "../../src/wire/keys.js"
 import { root } from "../package/sources.js"
 import * as RedisServer from "../support/redis-server.js"
 
@@ -169,6 +172,44 @@ describe("the users of docs/security.md", () => {
 
       // nothing that belongs to somebody's part was refused
       assert.deepStrictEqual(yield* refusals, [])
+    }).pipe(Effect.scoped), 30_000)
+
+  it.live("a worker, and who cancels, name what they may not do", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.start()
+      const admin = yield* RedisLive.make({ url: server.url })
+      for (const [name, rules] of users) yield* admin.send("ACL", "SETUSER", name, "reset", ...rules)
+      yield* admin.send("ACL", "SETUSER", "worker", "-lrange")
+      yield* admin.send("ACL", "SETUSER", "operator", "-zrem")
+      const as = (name: string) => RedisLive.layer({ url: server.url, username: name, password: passwordOf(name) })
+      const admins = yield* Queue.make.pipe(Effect.provideService(Redis.Redis, admin))
+      yield* admins.enqueue(Task, { fail: false }, { jobId: "now" })
+      yield* admins.enqueueIn("1 hour", Task, { fail: false }, { jobId: "later" })
+
+      const said = yield* Deferred.make<string>()
+      const logger = Logger.make(({ message }) => {
+        const text = String(message)
+        if (text.includes("NOPERM")) Deferred.unsafeDone(said, Effect.succeed(text))
+      })
+      yield* Worker.make(Tasks).pipe(
+        Effect.zipRight(Deferred.await(said)),
+        Effect.tap((text) =>
+          assert.match(
+            text,
+            /^Redis refuses what the worker needs: rq:\S+: NOPERM this user has no permissions to run the 'lrange' command$/
+          )
+        ),
+        Effect.scoped,
+        Effect.provide(Layer.mergeAll(as("worker"), Handlers, Logger.replace(Logger.defaultLogger, logger)))
+      )
+
+      const error = yield* Effect.flatMap(Queue.Queue, (queue) => queue.cancel("later")).pipe(
+        Effect.flip,
+        Effect.provide(Layer.provide(Queue.layer, as("operator")))
+      )
+      assert.deepInclude(error, { _tag: "RedisError", code: "NOPERM" })
+      assert.include(error.message, "NOPERM this user has no permissions to run the 'zrem' command")
+      assert.strictEqual(yield* admin.send("HGET", keys.job("later"), "status"), "scheduled")
     }).pipe(Effect.scoped), 30_000)
 
   it.live(

@@ -169,7 +169,7 @@ export class Watch {
       if (key.startsWith(keys.family.schedulerLock)) this.lock(key, step)
       else matters ||= !apart.some((prefix) => key.startsWith(prefix))
     }
-    if (step.name === "heartbeat") this.beat(step.params[0] as HeartbeatParams, step) // the script's own parameters
+    if (step.name === "heartbeat") this.beat(step.params[0] as HeartbeatParams) // the script's own parameters
     if (!matters) return
     // another time for a job changes the sorted set alone
     for (const job of this.jobs.values()) {
@@ -229,11 +229,13 @@ export class Watch {
     return holder === undefined ? undefined : known?.holder === holder ? known : { holder, since: now }
   }
 
-  private beat(params: HeartbeatParams, step: Observed): void {
+  private beat(params: HeartbeatParams): void {
+    // a beat that had to wait for a connection tells of when it was made
+    const aliveUntil = (Number(params.now) + params.aliveSeconds) * 1000
     for (const { execution, id } of params.executions) {
       const job = this.jobs.get(id)
       if (job?.status === "started" && job.execution === execution) {
-        this.jobs.set(id, { ...job, aliveUntil: step.sentAt + params.aliveSeconds * 1000 })
+        this.jobs.set(id, { ...job, aliveUntil })
       }
     }
   }
