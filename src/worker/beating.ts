@@ -79,6 +79,8 @@ export const make = (
           state.steadySince = now
           state.wasAway = state.confirmedAt > -Infinity
         }
+        // A clock that was set back would make it wait until it has caught up.
+        if (now < state.steadySince) state.steadySince = now
         state.confirmedAt = now
       }
       yield* state.onConnection(undefined)

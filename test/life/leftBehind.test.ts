@@ -2,11 +2,12 @@
  * What could be left behind: jobs that waited for one that is gone, lists of dead workers, the place of a dead leader.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Redis, Scheduler } from "effect-rq"
+import { Redis, Scheduler, Worker } from "effect-rq"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as keys from "../../src/wire/keys.js"
+import { Tasks } from "../time-travel/support/world.js"
 import { type Around, consistent, enqueueNamed, range, Task, TaskFailed, travelling } from "./support.js"
 
 describe("a job that waits for another", () => {
@@ -161,6 +162,61 @@ describe("a scheduler", () => {
         off = -3_600_000
         yield* world.adjust("13 seconds")
         assert.strictEqual(yield* world.redis.send("GET", keys.schedulerLock("q")), "next")
+      }).pipe(Effect.scoped)
+    ))
+})
+
+describe("a worker", () => {
+  it.effect("whose clock is set back looks for what dead ones have left all the same", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const base = yield* Effect.clock
+        let off = 3_600_000
+        const clock: Clock.Clock = {
+          [Clock.ClockTypeId]: Clock.ClockTypeId,
+          unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + off,
+          unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos(),
+          currentTimeMillis: Effect.map(base.currentTimeMillis, (now) => now + off),
+          currentTimeNanos: base.currentTimeNanos,
+          sleep: (duration) => base.sleep(duration)
+        }
+        // the server keeps its own time
+        const redis: Redis.RedisService = {
+          ...world.redis,
+          eval: (script) => {
+            const run = world.redis.eval(script)
+            return (...params) => Effect.withClock(run(...params), base)
+          }
+        }
+        const ran: Array<string> = []
+        const handlers = Tasks.toLayer({ "test.task": ({ name }) => Effect.sync(() => (ran.push(name), name)) })
+        yield* Worker.make(Tasks, { queues: ["q"], name: "set-back" }).pipe(
+          Effect.zipRight(Effect.never),
+          Effect.scoped,
+          Effect.provide(handlers),
+          Effect.provideService(Redis.Redis, redis),
+          Effect.withClock(clock),
+          Effect.forkScoped
+        )
+        yield* world.adjust("12 seconds")
+        off = 0
+        yield* world.adjust("30 seconds")
+        // somebody else has died with a job since
+        yield* world.redis.send(
+          "HSET",
+          keys.job("left"),
+          "data",
+          "[\"test.task\",null,[],{\"name\":\"left\"}]",
+          "origin",
+          "q",
+          "status",
+          "started",
+          "worker_name",
+          "dead"
+        )
+        yield* world.redis.send("ZADD", keys.started("q"), 1, `left:${"0123456789ab8def0123456789abcdef"}`)
+        yield* world.adjust("20 seconds")
+        assert.deepStrictEqual(ran, ["left"])
       }).pipe(Effect.scoped)
     ))
 })

@@ -814,6 +814,14 @@ export const mutations = [
     tests: life("unique")
   },
   {
+    name: "maintenance-set-back",
+    what: "a worker whose clock was set back looks after no jobs of dead workers",
+    file: "src/worker/beating.ts",
+    find: "if (now < state.steadySince) state.steadySince = now",
+    replace: "",
+    tests: life("leftBehind")
+  },
+  {
     name: "clock-asleep",
     what: "after its host was asleep the clock is behind until it measures again",
     file: "src/Clock.ts",
