@@ -197,7 +197,7 @@ export interface InspectorService {
   readonly leader: (queue: string) => Effect.Effect<Option.Option<Leader>, Redis.RedisError | WireError>
   /**
    * Workers in the order of their names; of these queues, or all. One that can't be read is among them, with its
-   * `problem`.
+   * `problem`; a queue of which it can't be read who listens on it says so in its own, see `queues`.
    */
   readonly workers: (
     queues?: ReadonlyArray<string>
@@ -248,11 +248,14 @@ const checked = (names: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<stri
     })
   )
 
+const isWrongType = ({ code }: Redis.RedisError): boolean => code === "WRONGTYPE"
+
 /** How many queues or workers one call reads. */
 const callSize = 100
 
+/** What stands in Redis may be beyond what there are dates for. */
 const instant = (millis: number | undefined): Option.Option<DateTime.Utc> =>
-  millis === undefined || !Number.isFinite(millis) ? Option.none() : Option.some(DateTime.unsafeMake(millis))
+  millis === undefined ? Option.none() : DateTime.make(millis)
 
 const toLeader = (name: string, leaseMillis: number, now: number): Option.Option<Leader> =>
   name === ""
@@ -412,14 +415,18 @@ export const make: Effect.Effect<InspectorService, never, Redis.Redis> = Effect.
   const running = (name: string): Effect.Effect<ReadonlyArray<string>, Redis.RedisError> =>
     redis.send<ReadonlyArray<string>>("SMEMBERS", keys.workerExecutions(name)).pipe(
       Effect.map((members) => members.map((member) => member.replace(/:[^:]*$/, "")).sort()),
-      Effect.catchIf(({ code }) => code === "WRONGTYPE", () => Effect.succeed([]))
+      Effect.catchIf(isWrongType, () => Effect.succeed([]))
     )
 
   const workers: InspectorService["workers"] = Effect.fnUntraced(function*(asked) {
-    const sets = asked === undefined ? [keys.workers] : (yield* checked(asked)).map(keys.workersOf)
     const members = new Set<string>()
-    for (const set of sets) {
-      for (const member of yield* redis.send<ReadonlyArray<string>>("SMEMBERS", set)) members.add(member)
+    if (asked === undefined) {
+      for (const member of yield* redis.send<ReadonlyArray<string>>("SMEMBERS", keys.workers)) members.add(member)
+    } else {
+      for (const queue of yield* checked(asked)) {
+        const found = redis.send<ReadonlyArray<string>>("SMEMBERS", keys.workersOf(queue))
+        for (const member of yield* Effect.catchIf(found, isWrongType, () => Effect.succeed([]))) members.add(member)
+      }
     }
     const names = [...members].flatMap((member) => keys.workerName(member) ?? []).sort()
     // A worker that died without a farewell is a member for a while after its hash is gone.

@@ -297,10 +297,12 @@ export const make = <Jobs extends Job.Any>(
     if (registered._tag === "Left") {
       yield* state.onConnection(registered.left)
       state.changedSignal.notify() // a heartbeat registers it, as soon as one gets through
-    } else if (!registered.right) {
+    } else if (!registered.right.registered) {
       return yield* new WorkerNameTaken({ name })
     } else {
       state.isRegistered = true
+      state.unguarded = new Set(registered.right.unguarded)
+      yield* state.onProblem(registered.right.problem, "heartbeat")
     }
 
     // Finalizers run in reverse: the scheduler resigns first, then those who wait are stopped, then the worker stops
@@ -339,7 +341,7 @@ export const make = <Jobs extends Job.Any>(
           queue: job.queue,
           executionId: job.execution,
           startedAt: DateTime.unsafeMake(startedAt),
-          deadline: deadline === Infinity ? Option.none() : Option.some(DateTime.unsafeMake(deadline)),
+          deadline: DateTime.make(deadline), // none of one beyond all dates as well
           attempt: job.attempt,
           overrunning: interruptedFor !== undefined
         })),

@@ -13,7 +13,7 @@ import type * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
 import * as keys from "../wire/keys.js"
 import * as Suspension from "../wire/suspension.js"
-import { areAlive, deep, type Hint, lookAtJobs, lookAtQueue, shallow, typedKeys } from "./look.js"
+import { areAlive, deep, type Hint, lookAtJobs, lookAtQueue, shallow, typedKeys, typesOf } from "./look.js"
 import { draw, membersOf, most, orWhenWrongType, type Sample } from "./sample.js"
 import { examineServer } from "./server.js"
 
@@ -66,6 +66,7 @@ export const make = (redis: Redis.RedisService) => {
   const lookSome = redis.eval(lookAtJobs)
   const lookQueue = redis.eval(lookAtQueue)
   const aliveSome = redis.eval(areAlive)
+  const typesOfSome = redis.eval(typesOf)
 
   const lookAt = (hints: ReadonlyArray<Hint>, depth: number): Effect.Effect<ReadonlyArray<JobView>, Redis.RedisError> =>
     Effect.gen(function*() {
@@ -218,14 +219,18 @@ export const make = (redis: Redis.RedisService) => {
       return { queues, wrongTypes }
     })
 
-  const singles = Effect.gen(function*() {
-    const wrong: Array<{ key: string; found: string; expected: string }> = []
-    for (const key of [keys.queues, keys.workers, keys.paused]) {
-      const found = yield* redis.send<string>("TYPE", key)
-      if (found !== "none" && found !== "set") wrong.push({ key, found, expected: "set" })
-    }
-    return wrong
-  })
+  /** Beside the keys of queues, which were looked at: those that go for all, and what the sample came across. */
+  const foreignAmong = (some: ReadonlyArray<string>, known: ReadonlySet<string>) =>
+    Effect.gen(function*() {
+      const asked = [...new Set([keys.queues, keys.workers, keys.paused, ...some])].filter((key) => !known.has(key))
+      const types = yield* typesOfSome(asked)
+      return asked.flatMap((key, index) => {
+        const [found, expected] = [types[index], keys.typeOf(key)]
+        return found === undefined || found === "none" || expected === undefined || found === expected
+          ? []
+          : [{ key, found, expected }]
+      })
+    })
 
   const suspension = Effect.zipWith(
     redis.send<number>("PTTL", keys.suspended),
@@ -249,7 +254,7 @@ export const make = (redis: Redis.RedisService) => {
         queues,
         workers: asked === undefined ? yield* livesOf(sample.workers) : [],
         suspended: yield* suspension,
-        wrongTypes: [...(yield* singles), ...wrongTypes]
+        wrongTypes: [...(yield* foreignAmong(sample.foreign, new Set(wrongTypes.map(({ key }) => key)))), ...wrongTypes]
       }
     })
 

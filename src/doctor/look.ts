@@ -360,6 +360,18 @@ type QueueRow = readonly [
   handovers: ReadonlyArray<readonly [worker: string, length: number, lives: number, until: string]>
 ]
 
+/** What keys hold. */
+export const typesOf = Redis.script((names: ReadonlyArray<string>) => [...names], {
+  name: "types-of",
+  numberOfKeys: (names) => names.length,
+  lua: `
+local out = {}
+for i = 1, #KEYS do out[i] = redis.call("TYPE", KEYS[i])["ok"] end
+return out
+`,
+  result: (types: ReadonlyArray<string>) => types
+})
+
 /** Whether workers are there, and have not said farewell. */
 export const areAlive = Redis.script((workers: ReadonlyArray<string>) => workers.map(keys.worker), {
   name: "are-alive",

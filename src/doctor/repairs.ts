@@ -236,12 +236,16 @@ elseif kind ~= "none" then
   return "the key of the job holds something else"
 elseif string.sub(entry, 1, #SCHEDULED) == SCHEDULED then
   -- Python writes the registry before the job
-  local seen = FIRST_SEEN .. id
-  redis.call("SET", seen, ARGV[3], "EX", ${10 * graceSeconds}, "NX")
-  if NOW - tonumber(redis.call("GET", seen)) <= ${graceSeconds} then
-    return "its job may be about to come: look again in a minute"
+  -- the hash is the queue's, and schedulers keep it as well
+  local seen = FIRST_SEEN .. string.sub(entry, #SCHEDULED + 1)
+  local since = tonumber(attempt("HGET", seen, id) or "")
+  if not since or NOW - since > ${10 * graceSeconds} then
+    attempt("HSET", seen, id, ARGV[3])
+    attempt("EXPIRE", seen, ${10 * graceSeconds})
+    since = NOW
   end
-  redis.call("DEL", seen)
+  if NOW - since <= ${graceSeconds} then return "its job may be about to come: look again in a minute" end
+  attempt("HDEL", seen, id)
 end
 local found = redis.call("TYPE", entry)["ok"]
 if found == "list" then

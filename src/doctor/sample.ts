@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { splitMember } from "../invariants/dump.js"
 import type * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
-import type { Hint } from "./look.js"
+import { type Hint, typedKeys, typesOf } from "./look.js"
 
 export interface Sample {
   readonly hints: ReadonlyArray<Hint>
@@ -16,6 +16,8 @@ export interface Sample {
   /** Lists of workers that were come across, as what follows the family's prefix. */
   readonly handovers: ReadonlyArray<string>
   readonly workers: ReadonlyArray<string>
+  /** Keys that hold something foreign, of those that no look at a queue or a job asks for. */
+  readonly foreign: ReadonlyArray<string>
   /** Whether every key of Redis was seen. */
   readonly sawAll: boolean
 }
@@ -54,6 +56,22 @@ export const membersOf = (
     return [...found].slice(0, limit)
   }).pipe(orWhenWrongType<ReadonlyArray<string>>([]))
 
+/** How many keys that hold something foreign are told of. */
+const mostForeign = 100
+
+const perQueue = [keys.maintenance, keys.tidied, keys.cleaning, keys.journal, keys.intermediate, keys.firstSeen]
+
+/** Of keys that nothing else looks at: of all, or of these queues. */
+const isAskedFor = (key: string, queues: ReadonlyArray<string> | undefined): boolean => {
+  const isElsewhere = keys.typeOf(key) === undefined || key.startsWith(keys.family.job) && keys.typeOf(key) === "hash"
+  if (isElsewhere) return false
+  return queues === undefined ||
+    queues.some((queue) =>
+      key.startsWith(keys.handover(queue, "")) || perQueue.some((keyOf) => keyOf(queue) === key) ||
+      typedKeys(queue).some(([typed]) => typed === key)
+    )
+}
+
 /** A key of another type is told of elsewhere. */
 export const orWhenWrongType =
   <A>(fallback: A) => (effect: Effect.Effect<A, Redis.RedisError>): Effect.Effect<A, Redis.RedisError> =>
@@ -75,6 +93,8 @@ export const draw = (
   Effect.gen(function*() {
     const drafts = new Map<string, Draft>()
     const handovers = new Set<string>()
+    const foreign = new Set<string>()
+    const typesOfSome = redis.eval(typesOf)
     const listed = yield* membersOf(redis, keys.queues, most)
     const queues = new Set(listed.flatMap((key) => keys.queueName(key) ?? []))
     const add = (id: string, queue?: string, execution?: string) => {
@@ -108,6 +128,18 @@ export const draw = (
       }
     }
 
+    /** Those that hold something else than their name says. */
+    const lookAtTypes = (some: ReadonlyArray<string>) =>
+      Effect.gen(function*() {
+        const named = some.filter((key) => isAskedFor(key, options.queues))
+        if (named.length === 0 || foreign.size >= mostForeign) return
+        const found = yield* typesOfSome(named)
+        for (const [index, key] of named.entries()) {
+          // it may be gone by now
+          if (found[index] !== "none" && found[index] !== keys.typeOf(key)) foreign.add(key)
+        }
+      })
+
     let cursor = "0"
     let calls = 0
     const mostCalls = 20 + Math.ceil(20 * options.sample / scanSize)
@@ -121,6 +153,7 @@ export const draw = (
         scanSize
       )
       for (const key of some) see(key)
+      yield* lookAtTypes(some)
       cursor = next
       calls++
     } while (cursor !== "0" && drafts.size < options.sample && calls < mostCalls)
@@ -159,6 +192,7 @@ export const draw = (
       })),
       queues: asked,
       handovers: [...handovers],
+      foreign: [...foreign].slice(0, mostForeign),
       workers: (yield* membersOf(redis, keys.workers, most)).flatMap((member) => keys.workerName(member) ?? []),
       sawAll: cursor === "0"
     }

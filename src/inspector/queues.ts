@@ -36,7 +36,8 @@ const keysOf = (queue: string): ReadonlyArray<string> => [
   keys.failed(queue),
   keys.deferred(queue),
   keys.canceled(queue),
-  keys.schedulerLock(queue)
+  keys.schedulerLock(queue),
+  keys.workersOf(queue)
 ]
 
 /** `now` is in seconds since 1970. */
@@ -44,7 +45,7 @@ export const readQueues = Redis.script(
   (queues: ReadonlyArray<string>, now: string) => [keys.family.job, ...queues.flatMap(keysOf), now],
   {
     name: "inspect-queues",
-    numberOfKeys: (queues) => 1 + 8 * queues.length,
+    numberOfKeys: (queues) => 1 + 9 * queues.length,
     // What finished or failed stays in its registry past its time until somebody cleans it.
     lua: `
 local jobs, now = KEYS[1], ARGV[1]
@@ -61,7 +62,7 @@ end
 local function count(key) return ask(0, "ZCARD", key) end
 local function kept(key) return count(key) - ask(0, "ZCOUNT", key, "0", "(" .. now) end
 local out = {}
-for i = 2, #KEYS, 8 do
+for i = 2, #KEYS, 9 do
   key, problem = "", ""
   local scheduled = KEYS[i + 1]
   local length = ask(0, "LLEN", KEYS[i])
@@ -88,6 +89,7 @@ for i = 2, #KEYS, 8 do
     ask("", "GET", KEYS[i + 7]),
     redis.call("PTTL", KEYS[i + 7])
   }
+  ask(0, "SCARD", KEYS[i + 8])
   row[15], row[16] = key, problem
   out[#out + 1] = row
 end

@@ -44,7 +44,7 @@ export const check = (state: State, { lapsedMillis, lateMillis }: Limits = limit
       severity: "error",
       key,
       message: `${key} holds a ${found} where effect-rq and RQ keep a ${expected}: nothing that needs it works`,
-      remedy: `find out who writes it, and rename it: RENAME ${key} ${key}.foreign`
+      remedy: `find out who writes it, and rename it: RENAME ${key} foreign:${key}`
     })
   ),
   ...state.jobs.flatMap((job) => checkJob(job, state.now, lapsedMillis)),

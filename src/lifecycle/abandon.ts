@@ -292,7 +292,8 @@ end
 -- True when there may be more that a call can take.
 local function abandonExpired(queue)
   local offset, taken = 0, 0
-  local isPythons = not python or redis.call("EXISTS", CLEANING .. queue) == 1
+  -- RQ's mark lapses by itself: one that does not is nobody's, and nothing of RQ would look after the queue again
+  local isPythons = not python or redis.call("PTTL", CLEANING .. queue) >= 0
   while taken < limit and offset < ${mostPassedOver} do
     local expired = attempt("ZRANGEBYSCORE", STARTED .. queue, "-inf", "(" .. NOW_TEXT, "LIMIT", offset, limit)
     if not expired then return false end
@@ -304,30 +305,44 @@ local function abandonExpired(queue)
   return taken >= limit
 end
 
-local more = 0
+-- Ours lapses as well: what never does was not written by us, and is taken over.
+local function isTurn(queue)
+  local key = MAINTENANCE .. queue
+  if redis.call("SET", key, WORKER, "PX", interval, "NX") then return true end
+  return redis.call("PTTL", key) == -1 and redis.call("SET", key, WORKER, "PX", interval)
+end
+
+local more, looked = 0, 0
 for i = 9, #ARGV do
   local queue = ARGV[i]
   local usable = holdsListOrNothing(QUEUE .. queue)
-  if usable and redis.call("SET", MAINTENANCE .. queue, WORKER, "PX", interval, "NX") then
+  if usable and isTurn(queue) then
+    looked = 1
     if abandonExpired(queue) then
       more = 1
       redis.call("DEL", MAINTENANCE .. queue)
     end
     expire(FINISHED .. queue)
     expire(FAILED .. queue)
-    local dead = redis.call("ZRANGEBYSCORE", HANDOVERS .. queue, "-inf", "(" .. NOW_TEXT, "WITHSCORES", "LIMIT", 0, ${mostDead})
+    local dead = attempt("ZRANGEBYSCORE", HANDOVERS .. queue, "-inf", "(" .. NOW_TEXT, "WITHSCORES", "LIMIT", 0, ${mostDead})
+      or {}
     for j = 1, #dead, 2 do
       local list = HANDOVER .. queue .. ":" .. dead[j]
-      giveBack(redis.call, list, QUEUE .. queue, JOB)
+      giveBack(attempt, list, QUEUE .. queue, JOB)
       if NOW - tonumber(dead[j + 1]) > forget then redis.call("ZREM", HANDOVERS .. queue, dead[j]) end
     end
   end
 end
-return { abandoned, more }
+return { abandoned, more, looked, PROBLEM }
 `,
     result: (
-      [rows, more]: readonly [ReadonlyArray<AbandonedRow>, number]
-    ): { readonly abandoned: ReadonlyArray<Abandoned>; readonly more: boolean } => ({
+      [rows, more, looked, problem]: readonly [ReadonlyArray<AbandonedRow>, number, number, string]
+    ): {
+      readonly abandoned: ReadonlyArray<Abandoned>
+      readonly more: boolean
+      readonly looked: boolean
+      readonly problem: string | undefined
+    } => ({
       abandoned: rows.map(([queue, id, worker, python, times, outcome, uncalled]) => ({
         queue,
         id,
@@ -338,7 +353,11 @@ return { abandoned, more }
         uncalled: uncalled === 1
       })),
       /** Whether a slice was full: the caller goes on at once. */
-      more: more === 1
+      more: more === 1,
+      /** Whether it was the turn of this caller for any of the queues. */
+      looked: looked === 1,
+      /** What could not be read or written because a key holds something foreign, in words. */
+      problem: problem === "" ? undefined : problem
     })
   }
 )

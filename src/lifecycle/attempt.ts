@@ -22,6 +22,20 @@ local function holdsListOrNothing(key)
 end
 `
 
+/** For what goes on without the key: everything but a foreign type is an error, and of those the first is told. */
+export const luaAttemptForeign = `
+-- What could not be read or written, because a key holds something foreign: the first of it.
+local PROBLEM = ""
+-- The reply, or false where the key holds something foreign.
+local function attempt(...)
+  local reply = redis.pcall(...)
+  if type(reply) ~= "table" or not reply.err then return reply end
+  if not string.find(reply.err, "WRONGTYPE", 1, true) then return redis.call(...) end
+  if PROBLEM == "" then PROBLEM = select(2, ...) .. ": " .. reply.err end
+  return false
+end
+`
+
 export const luaAttempt = `${luaIsRefusal}${luaRefusedCommand}
 -- The reply, or false where the key holds something foreign. Where the server refuses to write nothing is written yet: the
 -- script ends with the error, and whoever called it tries again. That the user may not run the command is an error as well:

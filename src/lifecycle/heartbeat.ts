@@ -7,10 +7,13 @@
  * The counters are totals, not increments, so that a beat may be repeated. A worker that Redis has forgotten (it was
  * away for longer than its lifetime) is registered anew.
  *
+ * A key that holds something foreign is passed over: what the worker tells of itself must not cost its jobs their beat.
+ *
  * @internal
  */
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
+import { luaAttemptForeign } from "./attempt.js"
 import { type Execution, luaIsOwner } from "./execution.js"
 
 export interface HeartbeatParams {
@@ -33,6 +36,15 @@ export interface HeartbeatParams {
   /** Whether `executions` are all that the worker runs: it is listed anew then. */
   readonly full: boolean
   readonly executions: ReadonlyArray<Execution & { readonly startedAt: string }>
+}
+
+export interface HeartbeatResult {
+  /** Whether each execution is the current one of its job still. */
+  readonly isCurrent: ReadonlyArray<boolean>
+  /** What could not be written because a key holds something foreign, in words. */
+  readonly problem: string | undefined
+  /** The queues of which nobody would look for what is handed over to this worker: it could not be noted. */
+  readonly unguarded: ReadonlyArray<string>
 }
 
 export const heartbeat = Redis.script(
@@ -70,7 +82,7 @@ export const heartbeat = Redis.script(
   {
     name: "heartbeat",
     numberOfKeys: 9,
-    lua: `${luaIsOwner}
+    lua: `${luaAttemptForeign}${luaIsOwner}
 local key, JOB, STARTED, EXECUTIONS, EXECUTION, RUNNING = KEYS[1], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local worker, now, nowDate, alive, ttl, current, full = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local member, at = ARGV[8], 9
@@ -85,15 +97,18 @@ local birth, state, queues = rest(), rest(), rest()
 
 if redis.call("EXISTS", key) == 0 then
   redis.call("HSET", key, unpack(birth))
-  redis.call("SADD", KEYS[2], member)
-  for i = 1, #queues do redis.call("SADD", KEYS[3] .. queues[i], member) end
+  attempt("SADD", KEYS[2], member)
+  for i = 1, #queues do attempt("SADD", KEYS[3] .. queues[i], member) end
 end
-redis.call("HSET", key, "last_heartbeat", nowDate, unpack(state))
-if current == "" then redis.call("HDEL", key, "current_job") else redis.call("HSET", key, "current_job", current) end
-redis.call("EXPIRE", key, ttl)
+if attempt("HSET", key, "last_heartbeat", nowDate, unpack(state)) then
+  if current == "" then redis.call("HDEL", key, "current_job") else redis.call("HSET", key, "current_job", current) end
+  redis.call("EXPIRE", key, ttl)
+end
 
-local aliveUntil = string.format("%.3f", tonumber(now) + alive)
-for i = 1, #queues do redis.call("ZADD", KEYS[4] .. queues[i], aliveUntil, worker) end
+local aliveUntil, unguarded = string.format("%.3f", tonumber(now) + alive), {}
+for i = 1, #queues do
+  if not attempt("ZADD", KEYS[4] .. queues[i], aliveUntil, worker) then unguarded[#unguarded + 1] = queues[i] end
+end
 
 -- A set that is listed anew has nothing of what ended meanwhile.
 if full == "1" or current == "" then redis.call("DEL", RUNNING) end
@@ -126,8 +141,14 @@ for i = at, #ARGV, 4 do
   end
 end
 redis.call("EXPIRE", RUNNING, ttl)
-return isCurrent
+return { isCurrent, PROBLEM, unguarded }
 `,
-    result: (isCurrent: ReadonlyArray<number>): ReadonlyArray<boolean> => isCurrent.map((one) => one === 1)
+    result: (
+      [isCurrent, problem, unguarded]: readonly [ReadonlyArray<number>, string, ReadonlyArray<string>]
+    ): HeartbeatResult => ({
+      isCurrent: isCurrent.map((one) => one === 1),
+      problem: problem === "" ? undefined : problem,
+      unguarded
+    })
   }
 )

@@ -180,8 +180,11 @@ for at = ${keysBeforeQueues + 1}, #KEYS, 3 do
 end
 if held and ARGV[7] == "1" then
   if redis.call("EXISTS", KEYS[1]) == 0 then redis.call("HSET", KEYS[1], unpack(ARGV, 8 + 2 * queues)) end
-  redis.call("HSET", KEYS[1], "last_heartbeat", nowDate)
-  redis.call("EXPIRE", KEYS[1], 61)
+  -- what it tells of itself must not be in the way of what it is for
+  if redis.call("TYPE", KEYS[1])["ok"] == "hash" then
+    redis.call("HSET", KEYS[1], "last_heartbeat", nowDate)
+    redis.call("EXPIRE", KEYS[1], 61)
+  end
 end
 return out
 `,

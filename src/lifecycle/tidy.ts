@@ -137,10 +137,17 @@ local function recover(queue)
   end
 end
 
+-- What never lapses was not written by us, and is taken over.
+local function isTurn(queue)
+  local key = TIDIED .. queue
+  if redis.call("SET", key, me, "PX", interval, "NX") then return true end
+  return redis.call("PTTL", key) == -1 and redis.call("SET", key, me, "PX", interval)
+end
+
 local forgotten, looked = 0, false
 for i = 7, #ARGV do
   local queue = ARGV[i]
-  if redis.call("SET", TIDIED .. queue, me, "PX", interval, "NX") then
+  if isTurn(queue) then
     looked = true
     forgotten = forgotten + forgetDead(WORKERS_OF .. queue)
     recover(queue)

@@ -51,6 +51,15 @@ export const make = (
         const state = shared.of(row.queue)
         if (row._tag === "Leading") {
           yield* onElected(state, now)
+        } else if (row._tag === "Foreign") {
+          state.leader = undefined
+          // Nobody tells when it is gone.
+          state.lapsesAt = now + leaseMillis
+          if (state.problem !== row.message) {
+            state.problem = row.message
+            yield* shared.log(Effect.logError(`queue ${row.queue} can't be led: ${row.message}`))
+          }
+          shared.followingChanged.notify()
         } else {
           if (state.leader !== row.by) yield* shared.log(Effect.logInfo(`queue ${row.queue} is led by ${row.by}`))
           state.leader = row.by

@@ -32,6 +32,8 @@ export type Elected =
     /** When the leader's lease lapses unless it is renewed, in milliseconds from now; undefined when it never does. */
     readonly lapsesIn: number | undefined
   }
+  /** The key of the lock holds something foreign: nobody can lead. */
+  | { readonly _tag: "Foreign"; readonly queue: string; readonly message: string }
 
 /** Tries to take the lock of each queue. May be repeated: a lock that is ours already is renewed. */
 export const elect = Redis.script(
@@ -50,8 +52,11 @@ export const elect = Redis.script(
     lua: `${luaLease}${luaJournal}
 local token, lease, now = ARGV[1], ARGV[2], ARGV[4]
 if redis.call("EXISTS", KEYS[1]) == 0 then redis.call("HSET", KEYS[1], unpack(ARGV, 5)) end
-redis.call("HSET", KEYS[1], "last_heartbeat", ARGV[3])
-redis.call("EXPIRE", KEYS[1], ${schedulerTtl})
+-- what it tells of itself must not be in the way of what it is for
+if redis.call("TYPE", KEYS[1])["ok"] == "hash" then
+  redis.call("HSET", KEYS[1], "last_heartbeat", ARGV[3])
+  redis.call("EXPIRE", KEYS[1], ${schedulerTtl})
+end
 
 -- Who leads as far as the journal knows: a leader of Python's does not write there.
 local function lastNoted(journal)
@@ -66,23 +71,26 @@ end
 
 local out = {}
 for i = 2, #KEYS, 2 do
-  local isFree = redis.call("EXISTS", KEYS[i]) == 0
+  local found = redis.call("TYPE", KEYS[i])["ok"]
+  local isFree, isForeign = found == "none", found ~= "none" and found ~= "string"
   local taken, holder, lapses = takeLease(KEYS[i], token, lease)
   if isFree then
     note(KEYS[i + 1], now .. " elected " .. lease .. " " .. token)
-  elseif not taken and lastNoted(KEYS[i + 1]) ~= holder then
+  elseif not taken and not isForeign and lastNoted(KEYS[i + 1]) ~= holder then
     note(KEYS[i + 1], now .. " seen " .. holder)
   end
-  out[#out + 1] = taken and { 1 } or { 0, holder, lapses }
+  out[#out + 1] = taken and { 1 } or isForeign and { 2, KEYS[i] .. " holds " .. holder } or { 0, holder, lapses }
 end
 return out
 `,
     result:
-      (rows: ReadonlyArray<readonly [1] | readonly [0, string, number]>) =>
+      (rows: ReadonlyArray<readonly [1] | readonly [2, string] | readonly [0, string, number]>) =>
       (queues: ReadonlyArray<string>): ReadonlyArray<Elected> =>
         rows.map((row, index) =>
           row[0] === 1
             ? { _tag: "Leading", queue: queues[index]! }
+            : row[0] === 2
+            ? { _tag: "Foreign", queue: queues[index]!, message: `${row[1]}, expected the name of a scheduler` }
             : { _tag: "Led", queue: queues[index]!, by: row[1], lapsesIn: row[2] < 0 ? undefined : row[2] }
         )
   }
@@ -111,7 +119,7 @@ for i = 2, #KEYS, 3 do
     note(KEYS[i + 2], ARGV[2] .. " resigned " .. ARGV[1])
   end
 end
-redis.call("DEL", KEYS[1])
+if redis.call("TYPE", KEYS[1])["ok"] == "hash" then redis.call("DEL", KEYS[1]) end
 return released
 `,
     result: (released: number): number => released

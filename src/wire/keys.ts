@@ -146,6 +146,8 @@ export const ownFamily = {
 export const handover = (queueName: string, workerName: string): string =>
   `${of(ownFamily.handover, queueName)}:${asText(workerName)}`
 
+export const firstSeen = (queueName: string): string => of(ownFamily.firstSeen, queueName)
+
 export const handovers = (queueName: string): string => of(ownFamily.handovers, queueName)
 
 export const maintenance = (queueName: string): string => of(ownFamily.maintenance, queueName)
@@ -173,3 +175,60 @@ export const journal = (queueName: string): string => of(ownFamily.journal, queu
 export const fleetJournal = "rq:effect:journal"
 
 export const unique = (jobId: string): string => of(ownFamily.unique, jobId)
+
+/** What a key holds. */
+export type KeyType = "string" | "hash" | "list" | "set" | "zset" | "stream"
+
+/** Those that hold one thing for all names; the first that fits counts. */
+const holds: ReadonlyArray<readonly [beginning: string, type: KeyType]> = [
+  [family.queue, "list"],
+  [family.scheduled, "zset"],
+  [family.started, "zset"],
+  [family.finished, "zset"],
+  [family.failed, "zset"],
+  [family.deferred, "zset"],
+  [family.canceled, "zset"],
+  [family.results, "stream"],
+  [family.executions, "zset"],
+  [family.execution, "hash"],
+  [family.worker, "hash"],
+  [family.workers, "set"],
+  [family.schedulerLock, "string"],
+  [scheduler(""), "hash"],
+  [family.cleaning, "string"],
+  [ownFamily.handover, "list"],
+  [ownFamily.handovers, "zset"],
+  [ownFamily.firstSeen, "hash"],
+  [ownFamily.maintenance, "string"],
+  [ownFamily.tidied, "string"],
+  [ownFamily.unique, "string"],
+  [ownFamily.journal, "list"],
+  [ownFamily.lock, "string"]
+]
+
+/** What effect-rq and RQ keep in a key; undefined where its name leaves that open, or is none of theirs. */
+export const typeOf = (key: string): KeyType | undefined => {
+  switch (key) {
+    case queues:
+    case workers:
+    case paused:
+      return "set"
+    case suspended:
+      return "string"
+    case fleetJournal:
+      return "list"
+  }
+  if (key.startsWith(family.job)) {
+    const rest = key.slice(family.job.length)
+    return !rest.includes(":")
+      ? "hash"
+      : rest.endsWith(":dependents") || dependentOf(key) !== undefined
+      ? "set"
+      : undefined
+  }
+  // a queue, or a worker, may have such a name as well
+  if (key.includes(":intermediate:first_seen:") || key.startsWith(family.worker) && key.endsWith(":executions")) {
+    return undefined
+  }
+  return holds.find(([beginning]) => key.startsWith(beginning))?.[1]
+}

@@ -15,6 +15,8 @@ import type { State } from "./state.js"
 /** Changes that others can see are told at most this often. */
 const betweenBeats = 1000
 
+const none: ReadonlySet<string> = new Set()
+
 /** Beats on time, and as soon as something has changed that others can see, but not more than once a second. */
 export const make = (
   settings: Settings,
@@ -36,7 +38,7 @@ export const make = (
       // What is fetched and has not begun is held all the same.
       const fetched = withExecutions ? [...state.fetched] : []
       const [oldest] = running.values()
-      const isCurrent = yield* heartbeat({
+      const { isCurrent, problem, unguarded } = yield* heartbeat({
         worker: name,
         queues,
         now: Date.seconds(now),
@@ -70,6 +72,7 @@ export const make = (
           ...unreported
         ]
       })
+      state.unguarded = unguarded.length === 0 ? none : new Set(unguarded)
       if (!state.isRegistered) {
         state.isRegistered = true
         state.updateWaiting()
@@ -84,6 +87,7 @@ export const make = (
         state.confirmedAt = now
       }
       yield* state.onConnection(undefined)
+      yield* state.onProblem(problem, "heartbeat")
       for (const [index, self] of alive.entries()) {
         if (self.interruptedFor !== undefined && !self.reported && now - self.interruptedAt >= heartbeatMillis) {
           self.reported = true

@@ -21,7 +21,7 @@ import type { Running } from "./state.js"
 import { touch as touchScript } from "./touch.js"
 
 const instant = (millis: number | undefined): Option.Option<DateTime.Utc> =>
-  millis === undefined || !Number.isFinite(millis) ? Option.none() : Option.some(DateTime.unsafeMake(millis))
+  millis === undefined ? Option.none() : DateTime.make(millis) // none of one beyond all dates as well
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)

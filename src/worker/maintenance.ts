@@ -89,6 +89,7 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
       for (const one of found.abandoned) {
         yield* state.log(Effect.logWarning(describe(one)))
       }
+      if (found.looked) yield* state.onProblem(found.problem, "maintenance")
       more = found.more
     }
     yield* tidyUp

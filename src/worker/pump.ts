@@ -118,7 +118,8 @@ export const make = (
       for (const [index, { id, queue }] of handingIn.entries()) {
         const due = retriedAt[index]
         if (due === undefined) continue
-        state.emit({ _tag: "Retried", jobId: id, queue, at, dueAt: DateTime.unsafeMake(due) })
+        // what stands in Redis for a pause may be beyond all dates
+        state.emit({ _tag: "Retried", jobId: id, queue, at, dueAt: DateTime.unsafeMake(Math.min(due, Date.latest)) })
       }
     }
     const said = want > 0 || withHandovers ? suspension.onReply(suspended, paused) : Effect.void

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import { luaAttemptForeign } from "../lifecycle/attempt.js"
 import { luaGiveBack, luaIsQueued } from "../lifecycle/handover.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
@@ -10,7 +11,15 @@ import * as keys from "../wire/keys.js"
 /** For how many seconds a worker's hash is kept after its death, as RQ does. */
 const deathTtl = 60
 
-/** True when the worker is registered now; false when another one of this name is alive. May be repeated. */
+export interface Registered {
+  /** False when another one of this name is alive: nothing was done. */
+  readonly registered: boolean
+  /** As the edge `heartbeat` tells. */
+  readonly problem: string | undefined
+  readonly unguarded: ReadonlyArray<string>
+}
+
+/** May be repeated. A key that holds something foreign is passed over, see the edge `heartbeat`. */
 export const register = Redis.script(
   (params: {
     readonly worker: string
@@ -40,23 +49,31 @@ export const register = Redis.script(
   {
     name: "register-worker",
     numberOfKeys: 5,
-    lua: `
+    lua: `${luaAttemptForeign}
 local member, worker, now, alive, ttl, incarnation = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local count = tonumber(ARGV[7])
-local known = redis.call("HMGET", KEYS[1], "birth", "death", "incarnation")
-if known[1] and not known[2] and known[3] ~= incarnation then return 0 end
-redis.call("DEL", KEYS[1], KEYS[5])
-redis.call("HSET", KEYS[1], "incarnation", incarnation, unpack(ARGV, 8 + count))
-redis.call("EXPIRE", KEYS[1], ttl)
-redis.call("SADD", KEYS[2], member)
+local known = attempt("HMGET", KEYS[1], "birth", "death", "incarnation")
+if known and known[1] and not known[2] and known[3] ~= incarnation then return { 0, "", {} } end
+redis.call("DEL", KEYS[5])
+if known then
+  redis.call("DEL", KEYS[1])
+  redis.call("HSET", KEYS[1], "incarnation", incarnation, unpack(ARGV, 8 + count))
+  redis.call("EXPIRE", KEYS[1], ttl)
+end
+attempt("SADD", KEYS[2], member)
+local unguarded = {}
 for i = 1, count do
   local queue = ARGV[7 + i]
-  redis.call("SADD", KEYS[3] .. queue, member)
-  redis.call("ZADD", KEYS[4] .. queue, string.format("%.3f", now + alive), worker)
+  attempt("SADD", KEYS[3] .. queue, member)
+  if not attempt("ZADD", KEYS[4] .. queue, string.format("%.3f", now + alive), worker) then
+    unguarded[#unguarded + 1] = queue
+  end
 end
-return 1
+return { 1, PROBLEM, unguarded }
 `,
-    result: (registered: number): boolean => registered === 1
+    result: (
+      [registered, problem, unguarded]: readonly [number, string, ReadonlyArray<string>]
+    ): Registered => ({ registered: registered === 1, problem: problem === "" ? undefined : problem, unguarded })
   }
 )
 
@@ -92,24 +109,24 @@ export const unregister = Redis.script(
   {
     name: "unregister-worker",
     numberOfKeys: 8,
-    lua: `${luaIsQueued}${luaGiveBack}
+    lua: `${luaAttemptForeign}${luaIsQueued}${luaGiveBack}
 local key, member, worker, now, nowDate = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-redis.call("SREM", KEYS[2], member)
+attempt("SREM", KEYS[2], member)
 redis.call("DEL", KEYS[7])
 local last = 6 + tonumber(ARGV[6])
 for i = last + 1, #ARGV do
   local queue = ARGV[i]
-  redis.call("SREM", KEYS[3] .. queue, member)
+  attempt("SREM", KEYS[3] .. queue, member)
   local problem = giveBack(redis.pcall, KEYS[5] .. queue .. ":" .. worker, KEYS[6] .. queue, KEYS[8])
   -- What can't be given back, because the key of the queue holds something else, and what may still come, is left to
   -- maintenance.
   if problem or ARGV[5] == "1" then
-    redis.call("ZADD", KEYS[4] .. queue, now, worker)
+    attempt("ZADD", KEYS[4] .. queue, now, worker)
   else
-    redis.call("ZREM", KEYS[4] .. queue, worker)
+    attempt("ZREM", KEYS[4] .. queue, worker)
   end
 end
-if redis.call("EXISTS", key) == 1 then
+if redis.call("TYPE", key)["ok"] == "hash" then
   redis.call("HSET", key, "death", nowDate, "state", "idle", unpack(ARGV, 7, last))
   redis.call("HDEL", key, "current_job")
   redis.call("EXPIRE", key, ${deathTtl})

@@ -45,6 +45,8 @@ export const untilItWorks = {
   while: (error: Redis.RedisError) => error.isTransient
 }
 
+type ToldBy = "turn" | "heartbeat" | "maintenance"
+
 export type State = ReturnType<typeof make>
 
 export const make = (settings: Settings, clock: Clock.Clock) => {
@@ -54,7 +56,8 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
   const listeners = new Set<(event: WorkerEvent) => void>()
   const log = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.annotateLogs(effect, { worker: name })
   let connected = true
-  let problem: string | undefined
+  /** Told by the calls that hand in and claim, by the heartbeat, and by maintenance. */
+  const problems = new Map<ToldBy, string>()
 
   const state = {
     running: new Map<string, Running>(),
@@ -104,6 +107,8 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     isRegistered: false,
     /** Has said farewell: nothing may bring it back to the sets of workers. */
     gone: false,
+    /** Our queues of which Redis can't note that something may be handed over to us: nobody would look for it. */
+    unguarded: new Set<string>() as ReadonlySet<string>,
     /** Whether the fleet is suspended, and which of our queues nothing may be taken of. */
     suspended: false,
     pausedQueues: new Set<string>() as ReadonlySet<string>,
@@ -142,7 +147,7 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
 
     isConnected: () => connected,
     /** Whether it was the last thing said that this key holds something foreign. */
-    isForeign: (key: string) => problem !== undefined && problem.startsWith(`${key}: `),
+    isForeign: (key: string) => problems.get("turn")?.startsWith(`${key}: `) === true,
     /** For how many jobs there is a slot. */
     free: () =>
       Math.min(
@@ -200,10 +205,14 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
       )
     },
     /** So is a key that holds something foreign. */
-    onProblem: (now: string | undefined): Effect.Effect<void> => {
-      if (now === problem) return Effect.void
-      problem = now
-      if (now === undefined) return Effect.void
+    onProblem: (now: string | undefined, by: ToldBy = "turn"): Effect.Effect<void> => {
+      if (now === problems.get(by)) return Effect.void
+      // Each says in its own words what it met.
+      const key = now?.slice(0, now.indexOf(": "))
+      const isKnown = [...problems.values()].some((known) => known.startsWith(`${key}: `))
+      if (now === undefined) problems.delete(by)
+      else problems.set(by, now)
+      if (isKnown || now === undefined) return Effect.void
       const what = now.includes(": NOPERM ")
         ? "Redis refuses what the worker needs"
         : "a key in Redis holds something foreign"

@@ -15,6 +15,9 @@ import { pausedMillis } from "./suspension.js"
 /** How long a wait lasts while an earlier one that was lost may go on at the server. */
 const lookingSeconds = 1
 
+/** How often it looks itself into a queue that it can't wait for on the server. */
+const unguardedMillis = 500
+
 export interface Waiting {
   /** Waits for jobs of one queue, over a connection of its own: Redis can move from one list only. */
   readonly waitFor: (queue: string) => Effect.Effect<never, Redis.RedisError>
@@ -66,6 +69,14 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
         }
         if (state.pausedQueues.has(queue)) {
           yield* Effect.sleep(pausedMillis)
+          continue
+        }
+        if (state.unguarded.has(queue)) {
+          // What would be handed over is lost when this worker dies: it looks itself.
+          yield* Effect.sleep(unguardedMillis)
+          state.hungry = true
+          state.updateWaiting()
+          state.pumpSignal.notify()
           continue
         }
         // The latch may have been closed since it let this one through.

@@ -237,7 +237,7 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
 
   it("passes over what is left to Python, and is not kept by any number of it from its own", ({ redis }) =>
     Effect.gen(function*() {
-      yield* redis.send("SET", keys.cleaning("default"), "1")
+      yield* redis.send("SET", keys.cleaning("default"), "1", "EX", "899")
       for (let i = 0; i < 250; i++) {
         yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now - 100_000 + i), `py${i}:${pythons(i)}`)
       }
@@ -343,7 +343,7 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
 
   it("does not ask for another call for the sake of executions that are left to Python, however many", ({ redis }) =>
     Effect.gen(function*() {
-      yield* redis.send("SET", keys.cleaning("default"), "1")
+      yield* redis.send("SET", keys.cleaning("default"), "1", "EX", "899")
       for (let page = 0; page < 10_100; page += 1000) {
         const some = Array.from({ length: 1000 }, (_, i) => {
           const n = page + i
@@ -351,8 +351,30 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
         })
         yield* redis.send("ZADD", keys.started("default"), ...some.flat())
       }
-      assert.deepStrictEqual(yield* slice(redis), { abandoned: [], more: false })
+      assert.deepInclude(yield* slice(redis), { abandoned: [], more: false })
       assert.strictEqual(yield* redis.send("EXISTS", keys.maintenance("default")), 1)
+    }))
+
+  it("goes on where a list or registry of what was handed over is foreign, and tells of it", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("SET", keys.handovers("default"), "a text")
+      yield* putStarted(redis, "a", { abandonedAt: now - 1 })
+      const first = yield* slice(redis)
+      assert.deepStrictEqual(first.abandoned.map(({ id }) => id), ["a"])
+      assert.match(first.problem ?? "", /^rq:effect:handovers:default: WRONGTYPE/)
+      yield* redis.send("DEL", keys.handovers("default"), keys.maintenance("default"))
+      yield* redis.send("ZADD", keys.handovers("default"), "1", "dead")
+      yield* redis.send("SET", keys.handover("default", "dead"), "a text")
+      assert.match((yield* slice(redis)).problem ?? "", /^rq:effect:handover:default:dead: WRONGTYPE/)
+    }))
+
+  it("a mark that never lapses is nobody's: the queue is looked after all the same", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("RPUSH", keys.maintenance("default"), "foreign")
+      yield* redis.send("SET", keys.cleaning("default"), "1")
+      yield* putStarted(redis, "a", { abandonedAt: now - 1 })
+      assert.deepStrictEqual((yield* slice(redis)).abandoned.map(({ id }) => id), ["a"])
+      assert.isAbove(yield* redis.send<number>("PTTL", keys.maintenance("default")), 0)
     }))
 
   it("gives back what was handed over to a dead worker, in order, before all others", ({ redis }) =>
@@ -394,7 +416,7 @@ suite("abandon: started, worker dead -> queued or failed", (it) => {
     Effect.gen(function*() {
       yield* putStarted(redis, "a", { ...dead, queue: "x" })
       yield* putStarted(redis, "b", { ...dead, queue: "y" })
-      yield* redis.send("SET", keys.maintenance("x"), "another")
+      yield* redis.send("SET", keys.maintenance("x"), "another", "PX", 4500)
       assert.deepStrictEqual((yield* abandon(redis, { queues: ["x", "y"] })).map(({ id }) => id), ["b"])
       assert.deepStrictEqual(yield* waiting(redis, "y"), ["b"])
       assert.strictEqual(yield* status(redis, "a"), "started")
@@ -526,7 +548,7 @@ suite("abandon: started by Python, worker dead -> as RQ's rules are", (it) => {
       yield* nextInterval(redis)
       assert.deepStrictEqual((yield* abandon(redis)).map(({ id }) => id), ["a"])
       // another queue's lock is another queue's
-      yield* redis.send("SET", keys.cleaning("other"), "1")
+      yield* redis.send("SET", keys.cleaning("other"), "1", "EX", "899")
       yield* putPythons(redis, "b")
       yield* nextInterval(redis)
       assert.deepStrictEqual((yield* abandon(redis)).map(({ id }) => id), ["b"])

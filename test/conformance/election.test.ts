@@ -24,6 +24,26 @@ const resign = (redis: RedisService, scheduler: string, queues: ReadonlyArray<st
   redis.eval(resignScript)({ scheduler, queues, now: Wire.seconds(time) })
 
 suite("election of schedulers", (it) => {
+  it("tells of a lock whose key holds something foreign, and leads the others", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* redis.send("SADD", keys.schedulerLock("a"), "x")
+      yield* redis.send("RPUSH", keys.scheduler("1"), "x")
+      assert.deepStrictEqual(yield* elect(redis, "1", ["a", "b"]), [
+        {
+          _tag: "Foreign",
+          queue: "a",
+          message: "rq:scheduler-lock:a holds a foreign set, expected the name of a scheduler"
+        },
+        { _tag: "Leading", queue: "b" }
+      ])
+      yield* resign(redis, "1", ["a", "b"])
+      assert.strictEqual(yield* redis.send("EXISTS", keys.schedulerLock("b")), 0)
+      for (const key of [keys.schedulerLock("a"), keys.scheduler("1")]) {
+        assert.strictEqual(yield* redis.send("EXISTS", key), 1)
+        yield* assertNoTtl(redis, key)
+      }
+    }))
+
   it("gives each queue to one, which tells that it is there", ({ redis }) =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* elect(redis, "1", ["a", "b"]), [

@@ -25,18 +25,21 @@ const putAgain = (redis: RedisService) =>
   })
 
 const beats = (redis: RedisService, executions: ReadonlyArray<Execution>) =>
-  redis.eval(heartbeat)({
-    worker: "w1",
-    queues: ["default"],
-    aliveSeconds: 20,
-    workerTtl: 60,
-    birth: ["birth", "b"],
-    state: ["state", "busy"],
-    currentJob: "a",
-    full: true,
-    executions: executions.map((one) => ({ ...one, startedAt: "1" })),
-    ...at(now)
-  })
+  Effect.map(
+    redis.eval(heartbeat)({
+      worker: "w1",
+      queues: ["default"],
+      aliveSeconds: 20,
+      workerTtl: 60,
+      birth: ["birth", "b"],
+      state: ["state", "busy"],
+      currentJob: "a",
+      full: true,
+      executions: executions.map((one) => ({ ...one, startedAt: "1" })),
+      ...at(now)
+    }),
+    ({ isCurrent }) => isCurrent
+  )
 
 suite("the fence of an execution: its worker", (it) => {
   for (const ended of [completed, failed, stopped, released]) {

@@ -9,6 +9,11 @@ import { execution, putStarted } from "./turn.js"
 
 const beat = (redis: RedisService, params: Partial<HeartbeatParams> & { readonly time?: number } = {}) => {
   const { time = now, ...rest } = params
+  return Effect.map(told(redis, { time, ...rest }), ({ isCurrent }) => isCurrent)
+}
+
+const told = (redis: RedisService, params: Partial<HeartbeatParams> & { readonly time?: number } = {}) => {
+  const { time = now, ...rest } = params
   return redis.eval(script)({
     worker: "w1",
     queues: ["default", "low"],
@@ -100,6 +105,23 @@ suite("heartbeat: started -> started", (it) => {
         [`good:${execution(0)}`, String((now + 20_000) / 1000)]
       ])
       assert.strictEqual(yield* redis.send("GET", keys.started("bad")), "a text")
+    }))
+
+  it("for what the worker tells of itself in a foreign place costs its jobs nothing", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "good", { abandonedAt: now + 1 })
+      for (const key of [keys.worker("w1"), keys.workers, keys.workersOf("default"), keys.handovers("default")]) {
+        yield* redis.send("DEL", keys.worker("w1"))
+        yield* redis.send("SET", key, "a text")
+        const { isCurrent, problem, unguarded } = yield* told(redis, { executions: [running("good")] })
+        assert.deepStrictEqual(isCurrent, [true], key)
+        assert.isTrue(problem?.startsWith(`${key}: WRONGTYPE`), problem)
+        assert.deepStrictEqual(unguarded, key === keys.handovers("default") ? ["default"] : [])
+        assert.strictEqual(yield* redis.send("GET", key), "a text")
+        assert.strictEqual(yield* redis.send("TTL", key), -1)
+        assert.isNotNull(yield* redis.send("ZSCORE", keys.handovers("low"), "w1"))
+        yield* redis.send("DEL", key)
+      }
     }))
 
   it("may be repeated: counters are totals", ({ redis }) =>

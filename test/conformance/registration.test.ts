@@ -6,7 +6,7 @@ import * as keys from "../../src/wire/keys.js"
 import { register as registerScript, unregister as unregisterScript } from "../../src/worker/registration.js"
 import { assertTtl, assertUnchanged, at, hash, list, members, now, putJob, suite, waiting, zset } from "./support.js"
 
-const register = (redis: RedisService, incarnation = "i1", birth: ReadonlyArray<string> = ["birth", "b1"]) =>
+const told = (redis: RedisService, incarnation = "i1", birth: ReadonlyArray<string> = ["birth", "b1"]) =>
   redis.eval(registerScript)({
     worker: "w1",
     queues: ["high", "low"],
@@ -16,6 +16,8 @@ const register = (redis: RedisService, incarnation = "i1", birth: ReadonlyArray<
     incarnation,
     birth
   })
+
+const register = (...params: Parameters<typeof told>) => Effect.map(told(...params), ({ registered }) => registered)
 
 const unregister = (redis: RedisService, mayStillCome = false) =>
   redis.eval(unregisterScript)({
@@ -27,6 +29,23 @@ const unregister = (redis: RedisService, mayStillCome = false) =>
   })
 
 suite("registration of workers", (it) => {
+  it("passes over what is foreign, tells of it, and leaves it as it is", ({ redis }) =>
+    Effect.gen(function*() {
+      for (const key of [keys.worker("w1"), keys.workers, keys.workersOf("low"), keys.handovers("low")]) {
+        yield* redis.send("SET", key, "a text")
+        const { problem, registered, unguarded } = yield* told(redis)
+        assert.isTrue(registered, key)
+        assert.isTrue(problem?.startsWith(`${key}: WRONGTYPE`), problem)
+        assert.deepStrictEqual(unguarded, key === keys.handovers("low") ? ["low"] : [])
+        assert.isNotNull(yield* redis.send("ZSCORE", keys.handovers("high"), "w1"))
+        yield* unregister(redis)
+        assert.isNull(yield* redis.send("ZSCORE", keys.handovers("high"), "w1"))
+        assert.strictEqual(yield* redis.send("GET", key), "a text")
+        assert.strictEqual(yield* redis.send("TTL", key), -1)
+        yield* redis.send("DEL", key, keys.worker("w1"))
+      }
+    }))
+
   it("enters RQ's sets, for as long as the worker is alive", ({ redis }) =>
     Effect.gen(function*() {
       assert.isTrue(yield* register(redis))

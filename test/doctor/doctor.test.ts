@@ -205,6 +205,51 @@ const rows: ReadonlyArray<Row> = [
       }).pipe(Effect.orDie)
   },
   {
+    name: "also one whose id is the name of its queue, of which a scheduler has kept when it saw another",
+    given: (hands) =>
+      send(
+        hands,
+        `ZADD rq:scheduled:default ${seconds + 500} default`,
+        `HSET rq:effect:first_seen:default another ${seconds} default ${seconds - 61}`
+      ),
+    found: ["entry-without-job"],
+    left: [],
+    afterwards: ({ redis }) =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* zset(redis, "rq:scheduled:default"), [])
+        assert.deepStrictEqual(yield* redis.send("HKEYS", "rq:effect:first_seen:default"), ["another"])
+      })
+  },
+  {
+    name: "a foreign key under any name of ours is told of by its name",
+    given: (hands) =>
+      send(
+        hands,
+        ...[
+          "rq:results:a",
+          "rq:executions:a",
+          "rq:execution:a:b",
+          "rq:worker:v",
+          "rq:scheduler:v",
+          "rq:clean_registries:q",
+          "rq:effect:unique:a",
+          "rq:effect:lock:l",
+          "rq:effect:journal",
+          "rq:effect:tidied:q"
+        ].map((key) => `SADD ${key} x`),
+        "RPUSH rq:job:a:dependents x",
+        "RPUSH rq:job::a:dependencies x",
+        "EXPIRE rq:results:a 100",
+        // as they should be
+        "XADD rq:results:b * type 1",
+        "EXPIRE rq:results:b 100",
+        "SET rq:effect:lock:m me",
+        "RPUSH rq:effect:journal:q x"
+      ),
+    found: Array.from({ length: 12 }, () => "wrong-type"),
+    left: Array.from({ length: 12 }, () => "wrong-type")
+  },
+  {
     name: "what has expired with its job is no finding",
     given: (hands) => send(hands, "ZADD rq:finished:default 1 a", "ZADD rq:failed:default 1 b"),
     found: [],

@@ -11,7 +11,7 @@ import * as FastCheck from "effect/FastCheck"
 
 export const seed = Number(process.env["FUZZ_SEED"] ?? Math.floor(Math.random() * 0x7fffffff))
 
-const factor = Number(process.env["FUZZ_RUNS"] ?? 1)
+export const factor = Number(process.env["FUZZ_RUNS"] ?? 1)
 
 export const check = <A>(
   arbitrary: FastCheck.Arbitrary<A>,

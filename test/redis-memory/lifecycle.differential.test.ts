@@ -298,7 +298,7 @@ return n`,
     command(["HSET", keys.execution(of, `0000000000004000a00000000000000${n}`), "worker_name", "w3"])
   ),
   FastCheck.tuple(FastCheck.boolean(), queue).map(([on, name]) =>
-    command(on ? ["SET", keys.cleaning(name), "1"] : ["DEL", keys.cleaning(name)])
+    command(on ? ["SET", keys.cleaning(name), "1", "EX", "899"] : ["DEL", keys.cleaning(name)])
   )
 ]
 
