@@ -169,7 +169,7 @@ export interface Moment {
  */
 export interface Story {
   readonly id: string
-  /** None when the job is gone: then only the runs are known that left a trace. */
+  /** None when the job is gone, or can't be read: then only the runs are known that left a trace. */
   readonly status: Option.Option<Status>
   readonly queue: Option.Option<string>
   readonly description: Option.Option<string>
@@ -179,6 +179,8 @@ export interface Story {
   readonly moments: ReadonlyArray<Moment>
   /** What it waits for now. */
   readonly waitsFor: ReadonlyArray<Reason>
+  /** Why the job can't be read. Of a run that can't be read its moment tells. */
+  readonly problem: Option.Option<WireError>
 }
 
 /**
@@ -214,7 +216,7 @@ export interface InspectorService {
    * ended, and why there is time in between. None when neither the job nor a run of it is kept. What is told is what the
    * job, its results, the jobs around it and the journals of who led and what was paused still hold.
    */
-  readonly explain: (jobId: string) => Effect.Effect<Option.Option<Story>, Redis.RedisError | WireError>
+  readonly explain: (jobId: string) => Effect.Effect<Option.Option<Story>, Redis.RedisError>
 }
 
 /**
@@ -314,8 +316,8 @@ const unreadable = (name: string, problem: WireError): WorkerInfo => ({
 })
 
 const toStory = (facts: Facts.Facts): Option.Option<Story> => {
-  const { id, job, leader, runs } = facts
-  if (job === undefined && runs.length === 0) return Option.none()
+  const { id, job, leader, problem, runs } = facts
+  if (job === undefined && runs.length === 0 && problem === undefined) return Option.none()
   const { moments, waitsFor } = Tell.tell(facts)
   return Option.some({
     id,
@@ -336,7 +338,8 @@ const toStory = (facts: Facts.Facts): Option.Option<Story> => {
         reasons: one.reasons
       }
     }),
-    waitsFor
+    waitsFor,
+    problem: Option.fromNullable(problem)
   })
 }
 

@@ -7,6 +7,7 @@ import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type * as Either from "effect/Either"
 import type * as Option from "effect/Option"
+import type { WireError } from "./wire/error.js"
 import type * as Payload from "./wire/payload.js"
 import type * as Result from "./wire/result.js"
 import type { JobStatus } from "./wire/status.js"
@@ -48,7 +49,8 @@ export {
  * @category models
  */
 export interface Outcome {
-  readonly type: Result.ResultType
+  /** `"unreadable"` where that is what can't be read, see `problem`. */
+  readonly type: Result.ResultType | "unreadable"
   readonly at: DateTime.Utc
   readonly worker: Option.Option<string>
   readonly executionId: Option.Option<string>
@@ -60,6 +62,11 @@ export interface Outcome {
   readonly exception: Option.Option<string>
   /** The typed error of a handler of effect-rq, encoded. */
   readonly error: Option.Option<unknown>
+  /**
+   * Why something of it can't be read, such as a result that Python has pickled; what that would have told is none or
+   * undefined here.
+   */
+  readonly problem: Option.Option<WireError>
 }
 
 /**

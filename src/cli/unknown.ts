@@ -30,7 +30,10 @@ export const unknownQueues = (
       one.queued + one.scheduled + one.started + one.finished + one.failed + one.deferred + one.canceled === 0
     )
     return new Map(unused.filter(({ name }) => !served.has(name)).map(({ name }) => [name, nearest(name, known)]))
-  })
+  }).pipe(
+    // Where a key holds something foreign it can't be said what is known.
+    Effect.catchIf(({ code }) => code === "WRONGTYPE", () => Effect.succeed(new Map()))
+  )
 
 export const didYouMean = (meant: string | undefined): string => meant === undefined ? "" : `, did you mean ${meant}?`
 

@@ -6,8 +6,10 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
+import * as Wire from "../wire/error.js"
 import type { WireError } from "../wire/error.js"
 import * as JobHash from "../wire/jobHash.js"
 import * as Journal from "../wire/journal.js"
@@ -38,10 +40,12 @@ export interface Facts {
   readonly now: number
   /** Undefined when it is gone. */
   readonly job: JobHash.JobRecord | undefined
+  /** Why the job can't be read. */
+  readonly problem: WireError | undefined
   /** When it is due, while it is scheduled. */
   readonly due: number | undefined
   /** Those that left a trace, the first one first. */
-  readonly runs: ReadonlyArray<Result.ResultRecord>
+  readonly runs: ReadonlyArray<Result.ResultEntry>
   /** The journals of its queue and of the fleet, the first entry first. */
   readonly journal: ReadonlyArray<Journal.JournalEntry>
   readonly fleet: ReadonlyArray<Journal.JournalEntry>
@@ -133,9 +137,7 @@ export const make = (redis: Redis.RedisService) => {
       mostRuns
     ).pipe(
       orElse<ReadonlyArray<readonly [Uint8Array, ReadonlyArray<Uint8Array>]>>([]),
-      Effect.flatMap((entries) =>
-        Either.all(entries.map(([entry, fields]) => Result.decodeEntry(text.decode(entry), fields)).reverse())
-      )
+      Effect.map((entries) => entries.map(([entry, fields]) => Result.readEntry(text.decode(entry), fields)).reverse())
     )
 
   const readWorkers = (queue: string) =>
@@ -178,10 +180,15 @@ export const make = (redis: Redis.RedisService) => {
       }))
     )
 
-  return (id: string): Effect.Effect<Facts, Redis.RedisError | WireError> =>
+  return (id: string): Effect.Effect<Facts, Redis.RedisError> =>
     Effect.gen(function*() {
       const [hash = []] = yield* hashes([keys.job(id)])
-      const job = hash.length === 0 ? undefined : yield* JobHash.decode(id, hash)
+      const read = hash.length === 0
+        ? undefined
+        : hash.length === 1
+        ? Either.left(Wire.make(keys.job(id), `holds a ${text.decode(hash[0])}, expected a hash`))
+        : JobHash.decode(id, hash)
+      const job = read === undefined ? undefined : Option.getOrUndefined(Either.getRight(read))
       const runs = yield* readRuns(id)
       const queue = job?.origin ?? ""
       const ranBy = new Set([...runs.map(({ workerName }) => workerName), job?.workerName])
@@ -196,6 +203,7 @@ export const make = (redis: Redis.RedisService) => {
       return {
         id,
         job,
+        problem: read === undefined ? undefined : Option.getOrUndefined(Either.getLeft(read)),
         runs,
         due: due === null || job?.status !== "scheduled" ? undefined : Date.millis(due),
         journal: yield* readJournal(keys.journal(queue)),

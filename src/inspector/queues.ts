@@ -89,7 +89,7 @@ for i = 2, #KEYS, 9 do
     ask("", "GET", KEYS[i + 7]),
     redis.call("PTTL", KEYS[i + 7])
   }
-  ask(0, "SCARD", KEYS[i + 8])
+  ask(0, "SISMEMBER", KEYS[i + 8], "")
   row[15], row[16] = key, problem
   out[#out + 1] = row
 end

@@ -46,6 +46,8 @@ export type MomentKind =
   | "abandoned"
   | "stopped"
   | "canceled"
+  /** A run has ended, and how can't be read. */
+  | "unreadable"
 
 export interface Moment {
   readonly what: MomentKind
@@ -284,7 +286,7 @@ export const tell = (facts: Facts): Story => {
       ? "stopped"
       : run.type === "successful"
       ? "succeeded"
-      : run.type === "retried" || run.type === "stopped"
+      : run.type === "retried" || run.type === "stopped" || run.type === "unreadable"
       ? run.type
       : "failed"
     const detail = isAbandoned
@@ -294,7 +296,12 @@ export const tell = (facts: Facts): Story => {
       : `${what === "retried" ? "failed, and is tried again" : what}${
         run.text === undefined ? "" : `: ${gist(run.text)}`
       }`
-    add({ what, at: run.endedAt, by: run.worker, detail })
+    const told = what === "unreadable"
+      ? `ended, and how can't be read: ${run.problem ?? "nothing says it"}`
+      : run.problem === undefined
+      ? detail
+      : `${detail} (not all that is kept of it can be read: ${run.problem})`
+    add({ what, at: run.endedAt, by: run.worker, detail: told })
   }
 
   const runs = runsOf(facts)
@@ -522,11 +529,13 @@ export const tell = (facts: Facts): Story => {
 }
 
 interface Run {
-  readonly type: ResultRecord["type"] | "running"
+  readonly type: ResultRecord["type"] | "running" | "unreadable"
   readonly startedAt: number | undefined
   readonly endedAt: number | undefined
   readonly worker: string | undefined
   readonly text: string | undefined
+  /** Why some of it can't be read. */
+  readonly problem?: string | undefined
 }
 
 /** What went wrong, on one line: a traceback of Python tells it in its last, a cause of Effect in its first. */
@@ -539,11 +548,12 @@ const gist = (text: string): string => {
 /** The runs that are kept, and the last one that only the job itself tells of. */
 const runsOf = ({ job, runs }: Facts): ReadonlyArray<Run> => {
   const out = runs.map((run): Run => ({
-    type: run.type,
+    type: run.type ?? "unreadable",
     startedAt: run.startedAt,
     endedAt: run.endedAt ?? run.createdAt,
     worker: run.workerName,
-    text: run.excString
+    text: run.excString,
+    problem: run.problem?.message
   }))
   if (job?.startedAt === undefined) return out
   const last = runs.at(-1)

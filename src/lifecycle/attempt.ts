@@ -23,14 +23,18 @@ end
 `
 
 /** For what goes on without the key: everything but a foreign type is an error, and of those the first is told. */
-export const luaAttemptForeign = `
+export const luaAttemptForeign = `${luaRefusedCommand}
 -- What could not be read or written, because a key holds something foreign: the first of it.
 local PROBLEM = ""
 -- The reply, or false where the key holds something foreign.
 local function attempt(...)
   local reply = redis.pcall(...)
   if type(reply) ~= "table" or not reply.err then return reply end
-  if not string.find(reply.err, "WRONGTYPE", 1, true) then return redis.call(...) end
+  if not string.find(reply.err, "WRONGTYPE", 1, true) then
+    local refused = refusedCommand(select(1, ...), reply.err)
+    if refused then error(refused, 0) end
+    return redis.call(...)
+  end
   if PROBLEM == "" then PROBLEM = select(2, ...) .. ": " .. reply.err end
   return false
 end

@@ -23,8 +23,8 @@ const lifetime = (seconds: number | undefined): Option.Option<Duration.Duration>
     ? Option.none()
     : Option.some(seconds < 0 ? Duration.infinity : Duration.seconds(seconds))
 
-export const toOutcome = (result: Result.ResultRecord): Outcome => ({
-  type: result.type,
+export const toOutcome = (result: Result.ResultEntry): Outcome => ({
+  type: result.type ?? "unreadable",
   at: DateTime.unsafeMake(result.createdAt),
   worker: Option.fromNullable(result.workerName),
   executionId: Option.fromNullable(result.executionId),
@@ -32,7 +32,8 @@ export const toOutcome = (result: Result.ResultRecord): Outcome => ({
   endedAt: instant(result.endedAt),
   returnValue: result.returnValue,
   exception: Option.fromNullable(result.excString),
-  error: Option.fromNullable(result.error)
+  error: Option.fromNullable(result.error),
+  problem: Option.fromNullable(result.problem)
 })
 
 /** None when there is no such job. */
@@ -41,7 +42,7 @@ export const fromRaw = (id: string, raw: RawJob): Either.Either<Option.Option<Jo
     const hash = yield* JobHash.decode(id, raw.hash)
     const result = raw.result === undefined
       ? undefined
-      : yield* Result.decodeEntry(raw.result.id, raw.result.fields)
+      : Result.readEntry(raw.result.id, raw.result.fields)
     const due = raw.due ?? hash.other.get("due_at")
     return Option.some<JobRecord>({
       id,
@@ -62,8 +63,8 @@ export const fromRaw = (id: string, raw: RawJob): Either.Either<Option.Option<Jo
       failureTtl: lifetime(hash.failureTtl),
       meta: hash.meta ?? {},
       atFront: hash.enqueueAtFront,
-      abandoned: Number(hash.other.get("abandon_count") ?? 0),
-      failedAttempts: Number(hash.other.get("failed_attempts") ?? 0),
+      abandoned: Number(hash.other.get("abandon_count") ?? 0) || 0, // what is no number counts nothing
+      failedAttempts: Number(hash.other.get("failed_attempts") ?? 0) || 0,
       retriesLeft: Option.fromNullable(hash.retriesLeft),
       repeatsLeft: Option.fromNullable(hash.repeatsLeft),
       dependsOn: hash.dependencyIds,

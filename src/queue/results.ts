@@ -17,6 +17,7 @@ import type * as Job from "../Job.js"
 import type { JobRecord, Outcome } from "../JobRecord.js"
 import type { AwaitOptions } from "../Queue.js"
 import type * as Redis from "../Redis.js"
+import * as Wire from "../wire/error.js"
 import type { WireError } from "../wire/error.js"
 import * as keys from "../wire/keys.js"
 import * as Result from "../wire/result.js"
@@ -32,7 +33,9 @@ const readExit = <J extends Job.Any>(
   jobId: string,
   ended: "finished" | "failed",
   outcome: Option.Option<Outcome>
-): Effect.Effect<JobExit<J>, ParseResult.ParseError, Job.OutcomeContext<J>> => {
+): Effect.Effect<JobExit<J>, ParseResult.ParseError | WireError, Job.OutcomeContext<J>> => {
+  const problem = Option.flatMap(outcome, (one) => one.problem)
+  if (Option.isSome(problem)) return Effect.fail(problem.value)
   // `Job.Any` hides the types of the Schemas; the signature states them again.
   const success = job.successSchema as Schema.Schema<Job.Success<J>, unknown, Job.OutcomeContext<J>>
   const failure = job.errorSchema as Schema.Schema<Job.Failure<J>, unknown, Job.OutcomeContext<J>>
@@ -59,7 +62,7 @@ const readExit = <J extends Job.Any>(
 export const readResult = <J extends Job.Any>(
   job: J,
   record: JobRecord
-): Effect.Effect<Option.Option<JobExit<J>>, ParseResult.ParseError, Job.OutcomeContext<J>> => {
+): Effect.Effect<Option.Option<JobExit<J>>, ParseResult.ParseError | WireError, Job.OutcomeContext<J>> => {
   switch (record.status) {
     case "finished":
       return Effect.asSome(readExit(job, record.id, "finished", record.outcome))
@@ -114,7 +117,7 @@ export const awaitResult = <J extends Job.Any>(
         const entry = yield* Effect.timeoutOption(awaiting.next(jobId, after), lookAgain)
         if (Option.isNone(entry)) break
         const { fields, id } = entry.value
-        const outcome = toOutcome(yield* Result.decodeEntry(id, fields))
+        const outcome = toOutcome(Result.readEntry(id, fields))
         after = id
         // A failure that is tried again is not the end.
         if (outcome.type === "retried") continue
@@ -137,25 +140,28 @@ export const awaitResult = <J extends Job.Any>(
 /** How many outcomes are given. Redis keeps about as many: it trims whole parts of a stream, so there may be more. */
 const historySize = 10
 
-/** The last outcomes, the latest first. */
+/** The last outcomes, the latest first. What can't be read of one is told with it. */
 export const history = (
   redis: Redis.RedisService,
   jobId: string
 ): Effect.Effect<ReadonlyArray<Outcome>, Redis.RedisError | WireError> =>
-  Effect.flatMap(
-    redis.sendBytes<ReadonlyArray<readonly [Uint8Array, ReadonlyArray<Uint8Array>]>>(
-      "XREVRANGE",
-      keys.results(jobId),
-      "+",
-      "-",
-      "COUNT",
-      historySize
-    ),
-    (entries) =>
-      Effect.forEach(
-        entries,
-        ([id, fields]) => Effect.map(Result.decodeEntry(decoder.decode(id), fields), toOutcome)
-      )
+  redis.sendBytes<ReadonlyArray<readonly [Uint8Array, ReadonlyArray<Uint8Array>]>>(
+    "XREVRANGE",
+    keys.results(jobId),
+    "+",
+    "-",
+    "COUNT",
+    historySize
+  ).pipe(
+    Effect.map((entries) => entries.map(([id, fields]) => toOutcome(Result.readEntry(decoder.decode(id), fields)))),
+    Effect.catchIf(
+      ({ code }) => code === "WRONGTYPE",
+      () =>
+        Effect.flatMap(
+          redis.send<string>("TYPE", keys.results(jobId)),
+          (found) => Effect.fail(Wire.make(keys.results(jobId), `holds a ${found}, expected the stream of its results`))
+        )
+    )
   )
 
 const decoder = new TextDecoder()

@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import { Buffer } from "node:buffer"
 import * as Zlib from "node:zlib"
 import * as Bytes from "./bytes.js"
+import * as Date from "./date.js"
 import * as Wire from "./error.js"
 import * as Fields from "./fields.js"
 import * as Json from "./json.js"
@@ -73,21 +74,56 @@ export interface ResultRecord {
   readonly error: unknown
 }
 
-/** Reads an entry, whose fields come as name, value, name, value. */
+/** What could be read of an entry, and why some of it could not. */
+export interface ResultEntry extends Omit<ResultRecord, "type"> {
+  /** undefined when that is what can't be read. */
+  readonly type: ResultType | undefined
+  /** The first that can't be read. */
+  readonly problem: Wire.WireError | undefined
+}
+
+/** Reads an entry, whose fields come as name, value, name, value; all of it, or not at all. */
 export const decodeEntry = (
   id: string,
   flat: ReadonlyArray<Uint8Array>
-): Either.Either<ResultRecord, Wire.WireError> =>
-  Fields.read(() => {
-    let type: ResultType | undefined
-    let workerName: string | undefined
-    let executionId: string | undefined
-    let startedAt: number | undefined
-    let endedAt: number | undefined
-    let returnValue: unknown
-    let excString: string | undefined
-    let error: unknown
-    Fields.forEach(flat, (field, value) => {
+): Either.Either<ResultRecord, Wire.WireError> => {
+  const { problem, type, ...rest } = readEntry(id, flat)
+  return problem === undefined && type !== undefined
+    ? Either.right({ ...rest, type })
+    : Either.left(problem ?? missingType(id))
+}
+
+const missingType = (id: string) => Wire.make("type", `missing in the result ${id}: no entry of RQ`)
+
+/** When it was written, which Redis says in whole milliseconds, up to 2^64. */
+const readId = (id: string): number => {
+  const createdAt = Number(/^(\d+)-\d+$/.exec(id)?.[1] ?? NaN)
+  if (Number.isNaN(createdAt)) throw Wire.make("id", `${Wire.show(id)} is no id of a stream's entry`)
+  if (createdAt > Date.latest) throw Wire.make("id", `${Wire.show(id)} is of a time beyond all dates`)
+  return createdAt
+}
+
+/** As {@link decodeEntry}, but what can't be read costs only itself. */
+export const readEntry = (id: string, flat: ReadonlyArray<Uint8Array>): ResultEntry => {
+  let problem: Wire.WireError | undefined
+  /** Undefined where it can't be read. */
+  const reading = <A>(reader: () => A): A | undefined => {
+    const read = Fields.read(reader)
+    if (Either.isRight(read)) return read.right
+    problem ??= read.left
+    return undefined
+  }
+  let type: ResultType | undefined
+  let workerName: string | undefined
+  let executionId: string | undefined
+  let startedAt: number | undefined
+  let endedAt: number | undefined
+  let returnValue: unknown
+  let excString: string | undefined
+  let error: unknown
+  const createdAt = reading(() => readId(id)) ?? Date.latest
+  Fields.forEach(flat, (field, value) =>
+    reading(() => {
       switch (field) {
         case "type": {
           const code = Bytes.text(value)
@@ -120,23 +156,22 @@ export const decodeEntry = (
           break
         }
       }
-    })
-    const createdAt = /^(\d+)-\d+$/.exec(id)
-    if (createdAt === null) throw Wire.make("id", `${Wire.show(id)} is no id of a stream's entry`)
-    if (type === undefined) throw Wire.make("type", `missing in the result ${id}: no entry of RQ`)
-    return {
-      id,
-      type,
-      createdAt: Number(createdAt[1]),
-      workerName,
-      executionId,
-      startedAt,
-      endedAt,
-      returnValue,
-      excString,
-      error
-    }
-  })
+    }))
+  if (type === undefined) problem ??= missingType(id)
+  return {
+    id,
+    type,
+    problem,
+    createdAt,
+    workerName,
+    executionId,
+    startedAt,
+    endedAt,
+    returnValue,
+    excString,
+    error
+  }
+}
 
 const fromBase64 = (field: string, value: Uint8Array): Buffer => {
   const text = Bytes.text(value)

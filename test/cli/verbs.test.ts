@@ -5,6 +5,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Zlib from "node:zlib"
 import { freePort, start } from "../support/redis-server.js"
 import { type Done, useCli } from "./support.js"
 
@@ -341,10 +342,11 @@ describe("info", () => {
       /^queue i1 1 scheduled=1 started=0 finished=0 failed=0 deferred=0 canceled=0 paused=0 oldest_ms=\d+ overdue=0 lag_ms=0 next_due=\S+Z leader=-\n$/
     )
     const { queues, time, ...rest } = await cli.json(["info", "i1", "--only-queues"])
-    assert.deepStrictEqual(rest, { suspended: false, suspendedUntil: null })
+    assert.deepStrictEqual(rest, { suspended: false, suspendedUntil: null, problems: [] })
     assert.isFalse(Number.isNaN(Date.parse(time)))
     assert.deepInclude(queues[0], { name: "i1", queued: 1, scheduled: 1, overdue: 0, lagMillis: 0, leader: null })
     assert.deepStrictEqual(Object.keys(await cli.json(["info", "-W"])).sort(), [
+      "problems",
       "suspended",
       "suspendedUntil",
       "time",
@@ -376,6 +378,79 @@ describe("info", () => {
     assert.match(raw, /^queue i4 0 .* unreadable=rq:queue:i4$/m)
     assert.match(raw, /^worker corrupt .* unreadable=birth$/m)
     await tell(["DEL", "rq:queue:i4", "rq:workers:i3", "rq:worker:corrupt"])
+
+    await tell(["SET", "rq:effect:paused", "a text"])
+    const paused = await cli.run(["info", "i3"])
+    assert.strictEqual(paused.code, 0)
+    assert.match(
+      paused.stdout,
+      /\ni3 +1 [^]*\ncan't be read: paused: WRONGTYPE .*\(effect-rq doctor names the key\)\n$/
+    )
+    assert.match((await cli.json(["info"])).problems[0], /^paused: WRONGTYPE/)
+    assert.match((await cli.run(["info", "i3", "--raw"])).stdout, /\nunreadable paused\n$/)
+    assert.strictEqual((await cli.run(["scheduled", "i3"])).code, 0)
+    await tell(["DEL", "rq:effect:paused"])
+  })
+
+  it("of one job shows the rest, and what of its results can't be read", async () => {
+    const tell = (...commands: ReadonlyArray<ReadonlyArray<string>>) =>
+      Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+        const redis = yield* RedisLive.make({ url: cli.server.url })
+        for (const [name, ...args] of commands) yield* redis.send(name!, ...args)
+      })))
+    await cli.json(["enqueue", "f", "-q", "odd", "--job-id", "odd"])
+    const pickled = Buffer.from([0x80, 0x04, 0x4b, 0x01, 0x2e]).toString("base64")
+    await tell(
+      ["XADD", "rq:results:odd", "1-0", "type", "1", "return_value", pickled],
+      ["XADD", "rq:results:odd", "2-0", "type", "9", "worker_name", "w"],
+      ["XADD", "rq:results:odd", "3-0", "type", "2", "exc_string", Zlib.deflateSync("on purpose").toString("base64")]
+    )
+    const history = await cli.json(["job", "history", "odd"])
+    assert.deepStrictEqual(
+      history.map(({ type }: { readonly type: string }) => type),
+      ["failed", "unreadable", "successful"]
+    )
+    assert.deepStrictEqual(history.map(({ exception }: { readonly exception: string }) => exception), [
+      "on purpose",
+      null,
+      null
+    ])
+    assert.match(history[1].problem, /^type: "9" is none/)
+    assert.match(history[2].problem, /^return_value: was written with Python's pickle/)
+    const { stdout } = await cli.run(["job", "history", "odd"])
+    assert.match(stdout, /\n.* failed .* on purpose\n.* unreadable .* w +type: "9" .*\n.* successful .*pickle/)
+    assert.match(
+      (await cli.run(["explain", "odd"])).stdout,
+      /succeeded \(not all [^]*ended, and how can't be read: type/
+    )
+
+    await tell(["DEL", "rq:results:odd"], ["SET", "rq:results:odd", "a text"])
+    assert.strictEqual((await cli.json(["job", "show", "odd"])).historyLength, null)
+    assert.match(
+      (await cli.run(["job", "show", "odd"])).stdout,
+      /\nhistory +can't be read: rq:results:odd: holds a string/
+    )
+    const foreign = await cli.run(["job", "history", "odd"])
+    assert.strictEqual(foreign.code, 1)
+    assert.match(foreign.stderr, /^effect-rq: job odd can't be read: rq:results:odd: holds a string/)
+
+    await tell(["DEL", "rq:results:odd"], ["XADD", "rq:results:odd", "1-0", "type", "2"], [
+      "HSET",
+      "rq:job:odd",
+      "created_at",
+      "x"
+    ])
+    const explained = await cli.run(["explain", "odd"])
+    assert.strictEqual(explained.code, 0)
+    assert.match(
+      explained.stdout,
+      /^odd can't be read \(created_at: .*\); this is what its results still tell\n[^]* failed\n/
+    )
+    await tell(["DEL", "rq:results:odd"])
+    const nothing = await cli.run(["explain", "odd"])
+    assert.strictEqual(nothing.code, 1)
+    assert.match(nothing.stderr, /^effect-rq: job odd can't be read: created_at: /)
+    await tell(["DEL", "rq:job:odd"], ["LREM", "rq:queue:odd", "0", "odd"])
   })
 
   it("refreshes until it is interrupted, one line of JSON each time", async () => {

@@ -41,6 +41,20 @@ describe("result", () => {
     assert.include(message(Result.encodeReturn({ a: [NaN] })), "result.a[0]: NaN has no JSON form")
   })
 
+  it("that can't be read in part is read as far as it goes, and says why", () => {
+    const entry = Result.readEntry(
+      "5-1",
+      flat("type", "2", "exc_string", "%%", "worker_name", "w1", "execution_ended_at", "now", "error", "1")
+    )
+    assert.deepInclude(entry, { type: "failed", workerName: "w1", excString: undefined, endedAt: undefined, error: 1 })
+    assert.include(entry.problem?.message, "exc_string: \"%%\" is not base64")
+    assert.deepInclude(Result.readEntry("5-1", []), { type: undefined, createdAt: 5 })
+    assert.isUndefined(Result.readEntry("5-1", flat("type", "1")).problem)
+    const late = Result.readEntry("18446744073709551614-1", flat("type", "1"))
+    assert.strictEqual(late.createdAt, 8.64e15)
+    assert.include(late.problem?.message, "is of a time beyond all dates")
+  })
+
   it("names what is wrong", () => {
     const base64 = (text: string | Buffer) => Buffer.from(text).toString("base64")
     const decode = (...parts: ReadonlyArray<string>) =>

@@ -28,13 +28,14 @@ const toJson = (story: Inspector.Story) => ({
     detail,
     reasons
   })),
-  waitsFor: story.waitsFor
+  waitsFor: story.waitsFor,
+  problem: Option.getOrNull(Option.map(story.problem, ({ message }) => message))
 })
 
 const paintOf = (what: Inspector.Moment["what"]) =>
   what === "succeeded"
     ? style.green
-    : what === "failed" || what === "abandoned" || what === "stopped"
+    : what === "unreadable" || what === "failed" || what === "abandoned" || what === "stopped"
     ? style.red
     : what === "retried"
     ? style.yellow
@@ -43,7 +44,11 @@ const paintOf = (what: Inspector.Moment["what"]) =>
 /** A table of the moments; the reasons stand below, since they are sentences. */
 const describe = (story: Inspector.Story): ReadonlyArray<string> => {
   const lines: Array<string> = [
-    Option.isNone(story.status)
+    Option.isSome(story.problem)
+      ? `${style.bold(printable(story.id))} can't be read (${
+        printable(story.problem.value.message)
+      }); this is what its results still tell`
+      : Option.isNone(story.status)
       ? `${style.bold(printable(story.id))} is gone; this is what its results still tell`
       : `${style.bold(printable(story.id))} is ${story.status.value} in ${
         printable(Option.getOrElse(story.queue, () => ""))
@@ -75,11 +80,12 @@ export const run = (
   [id = ""]: ReadonlyArray<string>
 ): Effect.Effect<void, Failure> =>
   Effect.scoped(Effect.gen(function*() {
-    const found = yield* Effect.flatMap(Inspector.make, ({ explain }) => explain(id)).pipe(
-      Effect.catchTag("WireError", (error) => failed(`job ${printable(id)} can't be read: ${error.message}`)),
-      withRedis(url)
-    )
+    const found = yield* withRedis(url)(Effect.flatMap(Inspector.make, ({ explain }) => explain(id)))
     if (Option.isNone(found)) return yield* failed(`there is no job ${printable(id)}, and nothing is kept of its runs`)
+    const { moments, problem } = found.value
+    if (Option.isSome(problem) && moments.length === 0) {
+      return yield* failed(`job ${printable(id)} can't be read: ${printable(problem.value.message)}`)
+    }
     if (json) return yield* printJson(toJson(found.value))
     for (const line of describe(found.value)) yield* print(line)
   }))

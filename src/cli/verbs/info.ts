@@ -20,6 +20,11 @@ import type { Values } from "../verbs.js"
 
 type Options = Values<"info">
 
+interface Told {
+  readonly what: "paused" | "queues" | "workers"
+  readonly message: string
+}
+
 interface Snapshot {
   readonly now: number
   readonly queues: ReadonlyArray<Inspector.QueueInfo>
@@ -29,6 +34,8 @@ interface Snapshot {
   readonly paused: ReadonlySet<string>
   /** Queues that were named and that nobody uses, with what may have been meant. */
   readonly unknown: ReadonlyMap<string, string | undefined>
+  /** What goes for all, and can't be read. */
+  readonly problems: ReadonlyArray<Told>
 }
 
 const read = (
@@ -39,9 +46,19 @@ const read = (
     const inspector = yield* Inspector.make
     const control = yield* Control.make
     const asked = named.length > 0 ? [...new Set(named)] : undefined
+    const problems: Array<Told> = []
+    /** One key that holds something foreign must not hide the rest. */
+    const orTold = <A>(what: Told["what"], read: Effect.Effect<ReadonlyArray<A>, Redis.RedisError>) =>
+      Effect.catchIf(read, ({ code }) => code === "WRONGTYPE", ({ message }) =>
+        Effect.sync((): ReadonlyArray<A> => {
+          problems.push({ what, message: `${what}: ${message} (effect-rq doctor names the key)` })
+          return []
+        }))
     const suspended = yield* control.suspension
-    const paused = new Set(yield* control.paused)
-    const queues = options.onlyWorkers && !options.byQueue ? [] : [...(yield* inspector.queues(asked))]
+    const paused = new Set(yield* orTold("paused", control.paused))
+    const queues = options.onlyWorkers && !options.byQueue
+      ? []
+      : [...(yield* orTold("queues", inspector.queues(asked)))]
     // One that is paused before it is used is not known as a queue yet.
     const others = asked === undefined && !options.onlyWorkers
       ? [...paused].filter((name) => !queues.some((queue) => queue.name === name))
@@ -50,9 +67,9 @@ const read = (
       queues.push(...(yield* inspector.queues(others)))
       queues.sort((a, b) => a.name < b.name ? -1 : 1)
     }
-    const workers = options.onlyQueues ? [] : yield* inspector.workers(asked)
+    const workers = options.onlyQueues ? [] : yield* orTold("workers", inspector.workers(asked))
     const unknown = yield* unknownQueues(named)
-    return { now: yield* Clock.currentTimeMillis, queues, workers, suspended, paused, unknown }
+    return { now: yield* Clock.currentTimeMillis, queues, workers, suspended, paused, unknown, problems }
   })
 
 const millisSince = (instant: Option.Option<DateTime.Utc>, now: number): number | null =>
@@ -68,6 +85,8 @@ type Problem = Inspector.QueueInfo["problem"]
 
 const problemOf = ({ problem }: { readonly problem: Problem }): string | null =>
   Option.getOrNull(Option.map(problem, ({ message }) => message))
+
+const unreadable = (text: string): string => style.red(`can't be read: ${printable(text)}`)
 
 /** What can't be read, below the table that has no room for it. */
 const problemLines = (
@@ -138,6 +157,7 @@ const suspensionLine = (snapshot: Snapshot): string =>
   })
 
 const toJson = (snapshot: Snapshot, { onlyQueues, onlyWorkers }: Options) => ({
+  problems: snapshot.problems.map(({ message }) => message),
   time: new Date(snapshot.now).toISOString(),
   suspended: Option.isSome(snapshot.suspended),
   suspendedUntil: iso(endOf(snapshot)),
@@ -251,7 +271,7 @@ const workerLines = ({ now, queues, workers }: Snapshot, options: Options): Read
 
 /** RQ's own words first, then what it doesn't show. */
 const rawLines = (
-  { now, paused, queues, suspended, unknown, workers }: Snapshot,
+  { now, paused, problems, queues, suspended, unknown, workers }: Snapshot,
   options: Options
 ): ReadonlyArray<string> => [
   ...(Option.isNone(suspended)
@@ -290,7 +310,8 @@ const rawLines = (
       `heartbeat_ms=${millisSince(worker.lastHeartbeat, now) ?? "-"}`,
       ...rawProblem(worker)
     ].join(" ")
-  ))
+  )),
+  ...problems.map(({ what }) => `unreadable ${what}`)
 ]
 
 const show = (snapshot: Snapshot, options: Options): Effect.Effect<void> => {
@@ -303,6 +324,7 @@ const show = (snapshot: Snapshot, options: Options): Effect.Effect<void> => {
     ...[...snapshot.unknown].map(([name, meant]) =>
       style.yellow(`nobody has used a queue called ${printable(name)} yet${printable(didYouMean(meant))}`)
     ),
+    ...snapshot.problems.map(({ message }) => unreadable(message)),
     ...(options.interval === undefined ? [] : ["", style.dim(`Updated: ${showInstant(snapshot.now)}`)])
   ]
   return lines.length === 0 ? Effect.void : print(lines.join("\n"))

@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { JobRecord, Outcome, Status } from "../../JobRecord.js"
+import type { JobRecord, Outcome, Status, WireError } from "../../JobRecord.js"
 import * as Queue from "../../Queue.js"
 import { withRedis } from "../connection.js"
 import { showDuration, showInstant, showRelative } from "../duration.js"
@@ -35,10 +35,14 @@ const outcomeJson = (outcome: Outcome) => ({
   endedAt: iso(outcome.endedAt),
   returnValue: outcome.returnValue ?? null,
   exception: Option.getOrNull(outcome.exception),
-  error: Option.getOrNull(outcome.error)
+  error: Option.getOrNull(outcome.error),
+  problem: Option.getOrNull(Option.map(outcome.problem, ({ message }) => message))
 })
 
-const toJson = (job: JobRecord, runs: number) => ({
+/** How many runs are kept, or why that can't be read. */
+type Kept = Either.Either<number, WireError>
+
+const toJson = (job: JobRecord, runs: Kept) => ({
   id: job.id,
   status: job.status,
   queue: job.queue,
@@ -64,7 +68,7 @@ const toJson = (job: JobRecord, runs: number) => ({
   retriesLeft: Option.getOrNull(job.retriesLeft),
   repeatsLeft: Option.getOrNull(job.repeatsLeft),
   dependsOn: job.dependsOn,
-  historyLength: runs,
+  historyLength: Option.getOrNull(Either.getRight(runs)),
   meta: job.meta,
   outcome: Option.getOrNull(Option.map(job.outcome, outcomeJson))
 })
@@ -80,7 +84,7 @@ const paintOf = (status: Status) =>
 
 const times = (count: number): string => count === 1 ? "once" : `${count} times`
 
-const describe = (job: JobRecord, runs: number, now: number): ReadonlyArray<string> => {
+const describe = (job: JobRecord, runs: Kept, now: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
   const row = (name: string, value: string) => lines.push(`${style.dim(name.padEnd(14))}${value}`)
   /** Texts of several lines stand below their name. */
@@ -130,10 +134,15 @@ const describe = (job: JobRecord, runs: number, now: number): ReadonlyArray<stri
   if (Option.isSome(job.retriesLeft)) row("retries left", String(job.retriesLeft.value))
   if (Option.isSome(job.repeatsLeft)) row("repeats left", String(job.repeatsLeft.value))
   if (job.abandoned > 0) row("abandoned", `${times(job.abandoned)} by a worker that died`)
-  if (runs > 0) row("history", `${counted(runs, "run")}, effect-rq job history shows ${runs === 1 ? "it" : "them"}`)
+  if (Either.isLeft(runs)) {
+    row("history", style.red(printable(`can't be read: ${runs.left.message}`)))
+  } else if (runs.right > 0) {
+    row("history", `${counted(runs.right, "run")}, effect-rq job history shows ${runs.right === 1 ? "it" : "them"}`)
+  }
   if (Object.keys(job.meta).length > 0) row("meta", showJson(job.meta))
   if (Option.isSome(job.outcome)) {
-    const { error, exception, returnValue } = job.outcome.value
+    const { error, exception, problem, returnValue } = job.outcome.value
+    if (Option.isSome(problem)) row("unreadable", style.red(printable(problem.value.message)))
     if (returnValue !== undefined && returnValue !== null) block("result", showJson(returnValue, 2))
     if (Option.isSome(error)) block("error", showJson(error.value, 2))
     if (Option.isSome(exception)) block("exception", exception.value)
@@ -141,11 +150,18 @@ const describe = (job: JobRecord, runs: number, now: number): ReadonlyArray<stri
   return lines
 }
 
+const unreadable = (id: string) => (error: WireError) =>
+  failed(`job ${printable(id)} can't be read: ${printable(error.message)}`)
+
 const read = (url: string | undefined, id: string) =>
-  Effect.flatMap(Queue.make, (queue) => Effect.all([queue.fetch(id), queue.history(id)], { concurrency: 2 })).pipe(
-    Effect.catchTag("WireError", (error) => failed(`job ${printable(id)} can't be read: ${error.message}`)),
-    withRedis(url)
-  )
+  Effect.flatMap(Queue.make, (queue) =>
+    Effect.all([
+      Effect.catchTag(queue.fetch(id), "WireError", unreadable(id)),
+      queue.history(id).pipe(
+        Effect.map(Either.right),
+        Effect.catchTag("WireError", (error) => Effect.succeed(Either.left(error)))
+      )
+    ], { concurrency: 2 })).pipe(withRedis(url))
 
 export const run = (
   options: Values<"jobShow">,
@@ -154,17 +170,20 @@ export const run = (
   Effect.scoped(Effect.gen(function*() {
     const [found, runs] = yield* read(options.url, id)
     if (Option.isNone(found)) return yield* failed(`there is no job ${printable(id)}`)
-    if (options.json) return yield* printJson(toJson(found.value, runs.length))
+    const kept = Either.map(runs, (all) => all.length)
+    if (options.json) return yield* printJson(toJson(found.value, kept))
     const now = yield* Clock.currentTimeMillis
-    for (const line of describe(found.value, runs.length, now)) yield* print(line)
+    for (const line of describe(found.value, kept, now)) yield* print(line)
   }))
 
 const paintOfType = (type: Outcome["type"]) =>
-  type === "successful" ? style.green : type === "failed" ? style.red : style.yellow
+  type === "successful" ? style.green : type === "failed" || type === "unreadable" ? style.red : style.yellow
 
 /** What is known of how it ended, on one line. */
-const gist = ({ error, exception, returnValue }: Outcome): string =>
-  Option.isSome(error)
+const gist = ({ error, exception, problem, returnValue }: Outcome): string =>
+  Option.isSome(problem)
+    ? problem.value.message
+    : Option.isSome(error)
     ? showJson(error.value)
     : Option.isSome(exception)
     ? lastOrFirstLine(exception.value)
@@ -183,7 +202,9 @@ export const runHistory = (
   [id = ""]: ReadonlyArray<string>
 ): Effect.Effect<void, Failure> =>
   Effect.scoped(Effect.gen(function*() {
-    const [found, runs] = yield* read(options.url, id)
+    const [found, kept] = yield* read(options.url, id)
+    if (Either.isLeft(kept)) return yield* unreadable(id)(kept.left)
+    const runs = kept.right
     if (Option.isNone(found) && runs.length === 0) return yield* failed(`there is no job ${printable(id)}`)
     if (options.json) return yield* printJson(runs.map(outcomeJson))
     if (runs.length === 0) return yield* print(`nothing is kept of runs of ${printable(id)}`)
