@@ -23,6 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Examine from "./doctor/examine.js"
+import { check as checkFindings, identityOf } from "./doctor/finding.js"
 import * as Mend from "./doctor/mend.js"
 import { namesOf } from "./internal/known.js"
 import * as Check from "./internal/options.js"
@@ -153,8 +154,13 @@ export interface ExamineOptions {
 export interface DoctorService {
   /** Looks, and changes nothing. */
   readonly examine: (options?: ExamineOptions) => Effect.Effect<Report, Check.InvalidOptions | Redis.RedisError>
-  /** Mends those findings of which the doctor knows how, and tells of each of these what came of it. */
-  readonly mend: (findings: Iterable<Finding>) => Effect.Effect<ReadonlyArray<Mended>, Redis.RedisError>
+  /**
+   * Mends those findings of which the doctor knows how, and tells of each of these what came of it: what has changed since it
+   * was found is left. Fails with `InvalidOptions` for what is no finding of `examine`, before anything is done.
+   */
+  readonly mend: (
+    findings: Iterable<Finding>
+  ) => Effect.Effect<ReadonlyArray<Mended>, Check.InvalidOptions | Redis.RedisError>
 }
 
 /**
@@ -239,10 +245,10 @@ export const make: Effect.Effect<DoctorService, never, Redis.Redis> = Effect.gen
       // What mends one thing may mend several: all that a dead worker has left.
       const done = new Map<string, Omit<Mended, "finding">>()
       const out: Array<Mended> = []
-      for (const finding of findings) {
+      for (const finding of yield* checkFindings(findings)) {
         if (Option.isNone(finding.repair)) continue
         const repair = finding.repair.value
-        const key = JSON.stringify(repair)
+        const key = identityOf(repair)
         let outcome = done.get(key)
         if (outcome === undefined) {
           const { left, skipped } = yield* mendOne(repair)

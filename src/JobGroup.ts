@@ -10,6 +10,7 @@ import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { CurrentJob } from "./CurrentJob.js"
+import { show } from "./internal/show.js"
 import { type Handler, handlerTag, type Registered } from "./job-group/handler.js"
 import * as Job from "./Job.js"
 import type { Verdict } from "./Retry.js"
@@ -186,6 +187,7 @@ export const isJobGroup = (u: unknown): u is Any => Predicate.hasProperty(u, Typ
 export const make = <const Jobs extends ReadonlyArray<Job.Any>>(...jobs: Jobs): JobGroup<Jobs[number]> => {
   const byName = new Map<string, Job.Any>()
   for (const job of jobs) {
+    if (!Job.isJob(job)) throw notA("jobs", "what Job.make gives", job)
     const other = byName.get(job.name)
     if (other !== undefined && other !== job) {
       throw new Job.InvalidJobError({
@@ -201,6 +203,10 @@ export const make = <const Jobs extends ReadonlyArray<Job.Any>>(...jobs: Jobs): 
   return self
 }
 
+/** A mistake in the program, which only JavaScript lets through. */
+const notA = (field: string, expected: string, got: unknown) =>
+  new Job.InvalidJobError({ job: show(got), field, message: `${field}: expected ${expected}, got ${show(got)}` })
+
 const Proto = {
   [TypeId]: TypeId,
   pipe() {
@@ -210,7 +216,11 @@ const Proto = {
     return make(...this.jobs.values(), ...jobs)
   },
   merge(this: Any, ...groups: ReadonlyArray<Any>) {
-    return make(...this.jobs.values(), ...groups.flatMap((group) => Array.from(group.jobs.values())))
+    const others = groups.flatMap((group) => {
+      if (!isJobGroup(group)) throw notA("groups", "what JobGroup.make gives", group)
+      return Array.from(group.jobs.values())
+    })
+    return make(...this.jobs.values(), ...others)
   },
   toLayer(
     this: Any,
@@ -221,6 +231,11 @@ const Proto = {
       const handlers = Effect.isEffect(build) ? yield* build : build
       const services = new Map<string, unknown>()
       for (const name of this.jobs.keys()) {
+        // a mistake in the program, which only JavaScript lets through
+        if (typeof handlers?.[name] !== "function") {
+          const message = `handlers: expected a function for ${JSON.stringify(name)}, got ${show(handlers?.[name])}`
+          return yield* Effect.die(new Job.InvalidJobError({ job: name, field: "handlers", message }))
+        }
         const registered: Registered = { handler: handlers[name]!, context }
         services.set(handlerTag(name).key, registered)
       }

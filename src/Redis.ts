@@ -217,8 +217,9 @@ export const script = <Params extends ReadonlyArray<unknown>, R, Result>(
 const refusal = (command: string, message: string): RedisError =>
   new RedisError({ reason: "reply", command, code: "ERR", message: `${command}: ${message}` })
 
-/** An argument that is none, which the types forbid and JavaScript may pass. */
+/** A command, or an argument, that is none, which the types forbid and JavaScript may pass. */
 const problemWith = (command: string, args: ReadonlyArray<Arg>): RedisError | undefined => {
+  if (typeof command !== "string") return refusal("send", `the command is of type ${typeof command}, expected a text`)
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]
     if (typeof arg === "string" || typeof arg === "number" || arg instanceof Uint8Array) continue
@@ -278,6 +279,13 @@ export const make = (
     })
   }
 
+  const subscribe: RedisService["subscribe"] = (...channels) => {
+    const problem = channels.every((channel) => typeof channel === "string")
+      ? undefined
+      : refusal("SUBSCRIBE", "expected the names of channels")
+    return problem === undefined ? service.subscribe(...channels) : Effect.fail(problem)
+  }
+
   const checked = (send: RedisService["send"]): RedisService["send"] => (command, ...args) => {
     const problem = problemWith(command, args)
     return problem === undefined ? send(command, ...args) : Effect.fail(problem)
@@ -285,17 +293,15 @@ export const make = (
 
   return {
     ...service,
+    subscribe,
+    connection: Effect.map(service.connection, (connection) => ({ ...connection, send: checked(connection.send) })),
     send: checked(service.send),
     sendBytes: checked(service.sendBytes as RedisService["send"]) as RedisService["sendBytes"], // they differ in what a reply is by default
-    eval: <Params extends ReadonlyArray<unknown>, Result>({
-      bytes,
-      lua,
-      name,
-      numberOfKeys,
-      params,
-      result,
-      sha
-    }: Script<Params, Result>) => {
+    eval: <Params extends ReadonlyArray<unknown>, Result>(script: Script<Params, Result>) => {
+      if (typeof script !== "object" || script === null || typeof script.params !== "function") {
+        return () => Effect.fail(refusal("eval", "expected what Redis.script makes"))
+      }
+      const { bytes, lua, name, numberOfKeys, params, result, sha } = script
       const onSuccess = (reply: never) => Effect.succeed(result(reply)) // replies are typed by `result`
       const fail = (error: RedisError) => Effect.fail(asScriptError(name, lua, error))
       const head: ReadonlyArray<Arg> = [sha, 0]

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { CurrentJobService } from "../CurrentJob.js"
+import { show } from "../internal/show.js"
 import * as Job from "../Job.js"
 import type * as Redis from "../Redis.js"
 import * as Bytes from "../wire/bytes.js"
@@ -110,6 +111,10 @@ export class CurrentRun implements CurrentJobService {
     const { setMeta } = this.#runs
     return (fields) =>
       Effect.gen(function*() {
+        if (!isRecord(fields)) {
+          const message = `meta: expected an object, got ${show(fields)}`
+          return yield* new Job.InvalidJobError({ job: name, field: "meta", message })
+        }
         while (true) {
           const before = yield* read
           const after = yield* Effect.mapError(
@@ -125,13 +130,13 @@ export class CurrentRun implements CurrentJobService {
   get progress(): CurrentJobService["progress"] {
     const { name, updateMeta } = this
     return (part) =>
-      part >= 0 && part <= 1
+      typeof part === "number" && part >= 0 && part <= 1
         ? updateMeta({ progress: part })
         : Effect.fail(
           new Job.InvalidJobError({
             job: name,
             field: "progress",
-            message: `progress: expected a number from 0 to 1, got ${part}`
+            message: `progress: expected a number from 0 to 1, got ${show(part)}`
           })
         )
   }
