@@ -63,6 +63,7 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
       intervalMillis: Math.floor(tidyMillis * 0.9),
       limit: 500
     })
+    yield* state.onProblem(undefined, "tidying")
     for (const { id, queue } of recovered) {
       yield* state.log(Effect.logWarning(
         `a worker of RQ died before it started job ${id}: back to the front of queue ${queue}`
@@ -93,5 +94,8 @@ export const make = (settings: Settings, state: State, redis: Redis.RedisService
       more = found.more
     }
     yield* tidyUp
-  }).pipe(Effect.catchAll(state.onConnection))
+  }).pipe(Effect.catchAll((error) =>
+    // Redis is there, and will say so again of this alone.
+    error.code === "NOPERM" ? state.onProblem(error.message, "tidying") : state.onConnection(error)
+  ))
 }

@@ -45,7 +45,7 @@ export const untilItWorks = {
   while: (error: Redis.RedisError) => error.isTransient
 }
 
-type ToldBy = "turn" | "heartbeat" | "maintenance"
+type ToldBy = "turn" | "heartbeat" | "maintenance" | "tidying"
 
 export type State = ReturnType<typeof make>
 
@@ -56,7 +56,7 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
   const listeners = new Set<(event: WorkerEvent) => void>()
   const log = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.annotateLogs(effect, { worker: name })
   let connected = true
-  /** Told by the calls that hand in and claim, by the heartbeat, and by maintenance. */
+  /** Told by the calls that hand in and claim, by the heartbeat, by maintenance, and by what it ends with or fails of. */
   const problems = new Map<ToldBy, string>()
 
   const state = {

@@ -6,6 +6,8 @@ import { Redis, Scheduler, Worker } from "effect-rq"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as keys from "../../src/wire/keys.js"
 import { Tasks } from "../time-travel/support/world.js"
 import { type Around, consistent, enqueueNamed, range, Task, TaskFailed, travelling } from "./support.js"
@@ -217,6 +219,37 @@ describe("a worker", () => {
         yield* world.redis.send("ZADD", keys.started("q"), 1, `left:${"0123456789ab8def0123456789abcdef"}`)
         yield* world.adjust("20 seconds")
         assert.deepStrictEqual(ran, ["left"])
+      }).pipe(Effect.scoped)
+    ))
+
+  it.effect("who may not clear up says so once, and Redis is not away because of that", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        const refused = new Redis.RedisError({
+          reason: "script",
+          command: "tidy",
+          code: "NOPERM",
+          message: "script tidy: NOPERM this user has no permissions to run the 'sismember' command"
+        })
+        const redis: Redis.RedisService = {
+          ...world.redis,
+          eval: (script) => script.name === "tidy" ? () => Effect.fail(refused) : world.redis.eval(script)
+        }
+        const said: Array<string> = []
+        const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
+          if (logLevel.ordinal > LogLevel.Debug.ordinal) said.push(String(message))
+        })
+        yield* Worker.make(Tasks, { queues: ["q"], name: "w" }).pipe(
+          Effect.zipRight(Effect.never),
+          Effect.scoped,
+          Effect.provide(Tasks.toLayer({ "test.task": ({ name }) => Effect.succeed(name) })),
+          Effect.provideService(Redis.Redis, redis),
+          Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+          Effect.forkScoped
+        )
+        yield* world.adjust("5 minutes")
+        const told = said.filter((line) => line.includes("Redis"))
+        assert.deepStrictEqual(told, [`Redis refuses what the worker needs: ${refused.message}`])
       }).pipe(Effect.scoped)
     ))
 })
