@@ -309,6 +309,8 @@ export const request = <J extends Job.Any>(
     EnqueueOptions & { readonly at?: When | undefined; readonly in?: Duration.DurationInput | undefined }
   >
 ): Request<Job.PayloadContext<J>> => {
+  // What is no object is refused, with the request, by whoever takes it.
+  if (typeof options !== "object" || options === null) return { job, payload, options, due: { _tag: "Now" } }
   const { at, in: delay, ...rest } = options
   return {
     job,

@@ -87,24 +87,28 @@ export const make = <E>(
     const limit = inFlight === 0 && count > halved && count <= 2 * most.jobs ? Math.ceil(count / 2) : most.jobs
     const queued: Array<Own> = []
     const scheduled: Array<Own> = []
-    const ids = new Map<string, Array<Own>>()
+    /** Which of the two each id is in, once there are jobs in both. */
+    let kinds: Map<string, Array<Own>> | undefined
     let size = 0
     for (; head < waiting.length; head++) {
       const caller = waiting[head]!
       if (hasLeft(caller.waiter)) continue
       const { edge, id } = caller.prepared
       if (edge._tag === "Admit") {
-        if (ids.size > 0) break
+        if (queued.length + scheduled.length > 0) break
         head++
         return [[caller]]
       }
-      const kind = edge._tag === "Enqueue" ? queued : scheduled
-      // Two calls would have to agree on which came first.
-      if ((ids.get(id) ?? kind) !== kind) break
+      const [kind, other] = edge._tag === "Enqueue" ? [queued, scheduled] : [scheduled, queued]
+      if (other.length > 0) {
+        kinds ??= new Map(other.map(({ prepared }) => [prepared.id, other]))
+        // Two calls would have to agree on which came first.
+        if (kinds.get(id) === other) break
+      }
       size += edge.job.data.length + edge.job.description.length
       const length = queued.length + scheduled.length
       if (length > 0 && (length >= limit || size > most.size)) break
-      ids.set(id, kind)
+      kinds?.set(id, kind)
       kind.push(caller)
     }
     if (isEmpty()) {

@@ -12,7 +12,6 @@ import { modules } from "./surface.js"
 /** Why one is not tried. */
 const exceptions: Readonly<Record<string, string>> = {
   "Ids.seeded": "for tests: takes any seed as a generator of numbers does, see test/testing",
-  "Queue.request": "makes no check of its own; each row of enqueueMany is one",
   "Redis.make": "for those who write a port of their own: a typed record of functions, see test/redis",
   "Redis.script": "for those who write scripts: takes the author's text and functions as they are",
   "RedisMemory.makeClient": "takes a store, which only makeStore makes",

@@ -3,7 +3,7 @@
  * that they make, ends well or with a typed error. What is a mistake in a program is thrown as one of the library's errors.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Job, JobGroup, type Redis, RedisMemory } from "effect-rq"
+import { Job, JobGroup, Queue, type Redis, RedisMemory } from "effect-rq"
 import { InvalidOptions } from "effect-rq/Clock"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -42,6 +42,23 @@ describe(`public functions (FUZZ_SEED=${seed})`, () => {
         yield* tried("Clock.make", options, () => makeClock(options as never))
         yield* tried("Clock.layerRedis", options, () => Layer.build(layerRedis(options as never)))
       }))))
+
+  const [makeQueue, request] = [Queue.make, subject("Queue", "request")]
+  it("Queue.request: what it makes is queued, or refused by enqueueMany", () =>
+    check(
+      FastCheck.tuple(mostly(FastCheck.constant(Task)), anything, anything),
+      150,
+      (args) =>
+        run(Effect.gen(function*() {
+          const queue = yield* makeQueue
+          const [job, payload, options] = args
+          yield* tried(
+            "Queue.request",
+            args,
+            () => queue.enqueueMany([request(job as never, payload as never, options as never)])
+          )
+        }))
+    ))
 
   const [never, after] = [subject("Retry", "never"), subject("Retry", "after")]
   it("Retry: a verdict with the error, or a defect that names the delay", () =>
