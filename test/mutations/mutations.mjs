@@ -769,7 +769,7 @@ export const mutations = [
     name: "abandon-reaper",
     what: "several workers look after one queue at a time",
     file: lifecycle("abandon"),
-    find: `if usable and redis.call("SET", MAINTENANCE .. queue, WORKER, "PX", interval, "NX") then`,
+    find: "if usable and isTurn(queue) then",
     replace: "if usable then",
     tests: conformance("abandon")
   },
@@ -881,7 +881,7 @@ export const mutations = [
     name: "abandon-handover",
     what: "what was handed over to a worker that died is lost",
     file: lifecycle("abandon"),
-    find: "giveBack(redis.call, list, QUEUE .. queue, JOB)",
+    find: "giveBack(attempt, list, QUEUE .. queue, JOB)",
     replace: "",
     tests: conformance("abandon")
   },
@@ -1014,8 +1014,8 @@ export const mutations = [
     name: "worker-name",
     what: "two workers of one name run side by side",
     file: "src/worker/registration.ts",
-    find: "then return 0 end",
-    replace: "and false then return 0 end",
+    find: `then return { 0, "", {} } end`,
+    replace: `and false then return { 0, "", {} } end`,
     tests: conformance("registration")
   },
   {
