@@ -25,6 +25,7 @@ import { executionKeys, luaExecution } from "./execution.js"
 import { luaExpire } from "./expire.js"
 import { defaultFailureTtl, luaFail } from "./fail.js"
 import { luaGiveBack, luaIsQueued } from "./handover.js"
+import { luaTakesMark } from "./mark.js"
 import { luaRelease } from "./release.js"
 import { luaResult } from "./result.js"
 
@@ -112,8 +113,7 @@ local interval, maxAbandons, limit, forget = ARGV[4], tonumber(ARGV[5]), tonumbe
 local python = ARGV[8] == "1"
 local MAINTENANCE, HANDOVERS, CLEANING =
   KEYS[${executionKeys.length + 1}], KEYS[${executionKeys.length + 2}], KEYS[${executionKeys.length + 3}]
-${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaFail}${luaRelease}${luaExpire}${luaIsAhead}${luaIsQueued}${luaGiveBack}
-
+${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaFail}${luaRelease}${luaExpire}${luaIsAhead}${luaIsQueued}${luaGiveBack}${luaTakesMark}
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 local function base64(bytes)
   local out = {}
@@ -305,18 +305,11 @@ local function abandonExpired(queue)
   return taken >= limit
 end
 
--- Ours lapses as well: what never does was not written by us, and is taken over.
-local function isTurn(queue)
-  local key = MAINTENANCE .. queue
-  if redis.call("SET", key, WORKER, "PX", interval, "NX") then return true end
-  return redis.call("PTTL", key) == -1 and redis.call("SET", key, WORKER, "PX", interval)
-end
-
 local more, looked = 0, 0
 for i = 9, #ARGV do
   local queue = ARGV[i]
   local usable = holdsListOrNothing(QUEUE .. queue)
-  if usable and isTurn(queue) then
+  if usable and takesMark(MAINTENANCE .. queue, WORKER, interval) then
     looked = 1
     if abandonExpired(queue) then
       more = 1

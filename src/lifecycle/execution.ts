@@ -49,8 +49,8 @@ local JOB, QUEUE, STARTED, FINISHED, FAILED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local RESULTS, EXECUTIONS, EXECUTION, HANDOVER = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local SCHEDULED, DEFERRED, SCHEDULER_CHANNEL = KEYS[10], KEYS[11], KEYS[12]
 
--- What could not be done, because a key holds something foreign or the user may not do it: the first error. A script can't be rolled back, so
--- one such key must not leave everything else half done.
+-- What could not be done, because a key holds something foreign or the user may not do it: the first error. A script
+-- can't be rolled back, so one such key must not leave everything else half done.
 local PROBLEM = ""
 ${luaIsRefusal}${luaRefusedCommand}
 -- Where the server refuses to write nothing is written yet: the script ends with the error, and nothing counts as taken away.

@@ -14,6 +14,7 @@
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 import { luaAttempt } from "./attempt.js"
+import { luaTakesMark } from "./mark.js"
 import { luaSecondsOf } from "./seconds.js"
 
 export interface TidyParams {
@@ -61,7 +62,7 @@ local JOB, QUEUE, STARTED, WORKERS_OF, WORKERS, WORKER, TIDIED, EXECUTIONS =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local me, NOW, interval, limit, prefix = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local QUEUES, queuePrefix = KEYS[9], ARGV[6]
-${luaAttempt}
+${luaAttempt}${luaTakesMark}
 -- Takes the workers out of a set whose hash is gone; returns how many.
 local function forgetDead(set)
   local listed = attempt("SMEMBERS", set)
@@ -137,17 +138,10 @@ local function recover(queue)
   end
 end
 
--- What never lapses was not written by us, and is taken over.
-local function isTurn(queue)
-  local key = TIDIED .. queue
-  if redis.call("SET", key, me, "PX", interval, "NX") then return true end
-  return redis.call("PTTL", key) == -1 and redis.call("SET", key, me, "PX", interval)
-end
-
 local forgotten, looked = 0, false
 for i = 7, #ARGV do
   local queue = ARGV[i]
-  if isTurn(queue) then
+  if takesMark(TIDIED .. queue, me, interval) then
     looked = true
     forgotten = forgotten + forgetDead(WORKERS_OF .. queue)
     recover(queue)

@@ -12,6 +12,16 @@ import * as keys from "../../src/wire/keys.js"
 import { Tasks } from "../time-travel/support/world.js"
 import { type Around, consistent, enqueueNamed, range, Task, TaskFailed, travelling } from "./support.js"
 
+/** The time of day is set by so many milliseconds; everything else goes on. */
+const setBy = (base: Clock.Clock, off: () => number): Clock.Clock => ({
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + off(),
+  unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos(),
+  currentTimeMillis: Effect.map(base.currentTimeMillis, (now) => now + off()),
+  currentTimeNanos: base.currentTimeNanos,
+  sleep: (duration) => base.sleep(duration)
+})
+
 describe("a job that waits for another", () => {
   it.effect("runs when that one is taken out of its registry", () =>
     travelling((world) =>
@@ -132,14 +142,7 @@ describe("a scheduler", () => {
       Effect.gen(function*() {
         const base = yield* Effect.clock
         let off = 0
-        const clock: Clock.Clock = {
-          [Clock.ClockTypeId]: Clock.ClockTypeId,
-          unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + off,
-          unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos(),
-          currentTimeMillis: Effect.map(base.currentTimeMillis, (now) => now + off),
-          currentTimeNanos: base.currentTimeNanos,
-          sleep: (duration) => base.sleep(duration)
-        }
+        const clock = setBy(base, () => off)
         yield* world.adjust("2 hours")
         const lead = yield* world.scheduler("lead")
         yield* world.adjust("1 second")
@@ -174,14 +177,7 @@ describe("a worker", () => {
       Effect.gen(function*() {
         const base = yield* Effect.clock
         let off = 3_600_000
-        const clock: Clock.Clock = {
-          [Clock.ClockTypeId]: Clock.ClockTypeId,
-          unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + off,
-          unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos(),
-          currentTimeMillis: Effect.map(base.currentTimeMillis, (now) => now + off),
-          currentTimeNanos: base.currentTimeNanos,
-          sleep: (duration) => base.sleep(duration)
-        }
+        const clock = setBy(base, () => off)
         // the server keeps its own time
         const redis: Redis.RedisService = {
           ...world.redis,

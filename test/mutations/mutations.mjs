@@ -769,8 +769,16 @@ export const mutations = [
     name: "abandon-reaper",
     what: "several workers look after one queue at a time",
     file: lifecycle("abandon"),
-    find: "if usable and isTurn(queue) then",
+    find: "if usable and takesMark(MAINTENANCE .. queue, WORKER, interval) then",
     replace: "if usable then",
+    tests: conformance("abandon")
+  },
+  {
+    name: "mark-endless",
+    what: "a mark that never lapses keeps everybody from a queue",
+    file: lifecycle("mark"),
+    find: `redis.call("PTTL", mark) == -1 and`,
+    replace: "false and",
     tests: conformance("abandon")
   },
   {
