@@ -9,6 +9,9 @@
  *
  * A key that holds something foreign is passed over: what the worker tells of itself must not cost its jobs their beat.
  *
+ * A beat that was sent before the worker left and comes after it (a script that the server does not know is sent twice)
+ * does not bring the worker back.
+ *
  * @internal
  */
 import * as Redis from "../Redis.js"
@@ -100,13 +103,16 @@ if redis.call("EXISTS", key) == 0 then
   attempt("SADD", KEYS[2], member)
   for i = 1, #queues do attempt("SADD", KEYS[3] .. queues[i], member) end
 end
-if attempt("HSET", key, "last_heartbeat", nowDate, unpack(state)) then
+-- A death before this beat is not of the worker that beats.
+local death = attempt("HGET", key, "death")
+local left = death and nowDate <= death
+if not left and attempt("HSET", key, "last_heartbeat", nowDate, unpack(state)) then
   if current == "" then redis.call("HDEL", key, "current_job") else redis.call("HSET", key, "current_job", current) end
   redis.call("EXPIRE", key, ttl)
 end
 
 local aliveUntil, unguarded = string.format("%.3f", tonumber(now) + alive), {}
-for i = 1, #queues do
+for i = 1, left and 0 or #queues do
   if not attempt("ZADD", KEYS[4] .. queues[i], aliveUntil, worker) then unguarded[#unguarded + 1] = queues[i] end
 end
 

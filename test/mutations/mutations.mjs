@@ -376,6 +376,14 @@ export const mutations = [
 
   // the fence
   {
+    name: "heartbeat-left",
+    what: "a beat that comes late brings back a worker that has left",
+    file: lifecycle("heartbeat"),
+    find: "local left = death and nowDate <= death",
+    replace: "local left = false",
+    tests: conformance("registration")
+  },
+  {
     name: "fence-member",
     what: "an execution that was taken away has an effect",
     file: lifecycle("execution"),
