@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Interruptible from "../internal/interruptible.js"
 import type { Connection, RedisError } from "../Redis.js"
 import { blockTime } from "./blocking.js"
 import { Call, Client } from "./client.js"
@@ -68,7 +69,7 @@ export const make = (
     )
     const calls = new Set<Call>()
     const send: Connection["send"] = (command, ...args) =>
-      Effect.async((resume) => {
+      Interruptible.async((resume) => {
         const name = command.toUpperCase()
         const call: Call = new Call(client, name, args, false, blockTime(name, args), (result) => {
           calls.delete(call)

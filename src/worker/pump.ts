@@ -41,14 +41,19 @@ const share = (slots: number): number => Math.ceil(slots / pumps)
 
 const noQueues: ReadonlyArray<string> = []
 
-/** What a call took along, and what was known when it was sent. */
-interface Sent {
-  readonly handingIn: ReadonlyArray<Ended>
-  readonly handedInBefore: number
-  readonly handoversBefore: number
-  readonly withHandovers: boolean
-  readonly stops: ReadonlySet<string>
-  readonly want: number
+/**
+ * What a call took along, and what was known when it was sent. A class, since V8 takes a literal for long-lived that lives
+ * for as long as a call.
+ */
+class Sent {
+  constructor(
+    readonly handingIn: ReadonlyArray<Ended>,
+    readonly handedInBefore: number,
+    readonly handoversBefore: number,
+    readonly withHandovers: boolean,
+    readonly stops: ReadonlySet<string>,
+    readonly want: number
+  ) {}
 }
 
 export const make = (
@@ -150,17 +155,16 @@ export const make = (
 
   const call: Pump["call"] = (want) =>
     Effect.suspend(() => {
-      const handingIn = state.ended.length <= callSize ? state.ended : state.ended.slice(0, callSize)
-      state.ended = state.ended.length <= callSize ? [] : state.ended.slice(callSize)
+      const handingIn = state.ended.splice(0, callSize)
       const stops = new Set<string>()
-      const sent: Sent = {
+      const sent = new Sent(
         handingIn,
-        handedInBefore: state.handedIn,
-        handoversBefore: state.handovers,
-        withHandovers: state.handedOver && !state.stopping,
+        state.handedIn,
+        state.handovers,
+        state.handedOver && !state.stopping,
         stops,
         want
-      }
+      )
       const claims = want > 0 || sent.withHandovers
       if (claims) state.stopsMeanwhile.add(stops)
       const slots = Math.max(0, Math.min(want, state.free(), share(concurrency)))

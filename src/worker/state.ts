@@ -51,8 +51,8 @@ export type State = ReturnType<typeof make>
 
 export const make = (settings: Settings, clock: Clock.Clock) => {
   const { burst, concurrency, maxJobs, name, withScheduler } = settings
-  const mayWait = Effect.unsafeMakeLatch(false)
-  const answering = Effect.unsafeMakeLatch(true)
+  const mayWait = Signal.makeGate(false)
+  const answering = Signal.makeGate(true)
   const listeners = new Set<(event: WorkerEvent) => void>()
   const log = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.annotateLogs(effect, { worker: name })
   let connected = true
@@ -185,9 +185,9 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     /** Waiting on the server is for when there is nothing to claim and somewhere to run it. */
     updateWaiting: () => {
       if (state.isRegistered && !state.stopping && !burst && !state.hungry && state.free() > 0) {
-        mayWait.unsafeOpen()
+        mayWait.open()
       } else {
-        mayWait.unsafeClose()
+        mayWait.close()
         if (state.blocked.size > 0 && state.free() <= 0) state.fullSignal.notify()
       }
     },
@@ -196,8 +196,8 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
       const before = connected
       connected = error === undefined
       if (before === connected) return Effect.void
-      if (connected) answering.unsafeOpen()
-      else answering.unsafeClose()
+      if (connected) answering.open()
+      else answering.close()
       return log(
         error === undefined
           ? Effect.logInfo("Redis can be used again")
