@@ -277,14 +277,15 @@ await runTask({
       const waits: Array<number> = []
       for (let i = 0; i < params.warm + params.n; i++) {
         yield* pause(pauseBefore(i, params))
-        const hasStarted = yield* Deferred.make<void>()
         const since = performance.now()
-        onStart = () => {
-          if (i >= params.warm) waits.push(performance.now() - since)
-          Deferred.unsafeDone(hasStarted, Effect.void)
-        }
+        const hasStarted = new Promise<void>((resolve) => {
+          onStart = () => {
+            if (i >= params.warm) waits.push(performance.now() - since)
+            resolve()
+          }
+        })
         yield* enqueueOne(queue, params)
-        yield* Deferred.await(hasStarted)
+        yield* Effect.promise(() => hasStarted)
       }
       return spread(waits)
     })
