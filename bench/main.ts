@@ -26,6 +26,7 @@ const usage = `npm run bench -- [options]
   --picture FILE   writes the curves of growth as an SVG, when their rows are measured
   --python FILE    a Python with the rq to measure (default: the first of /usr/bin/python3 and python3 that has one)
   --rq FOLDER      measures the package rq in this folder, such as a checkout of its repository
+  --node FLAG      runs the steps of all sides but RQ's with this flag of Node as well; may be repeated
   --profile DIR    writes a CPU profile of each process of effect-rq, and what Redis did for it
   --list           the names of the rows
 `
@@ -48,6 +49,8 @@ interface Context {
   readonly redis: Connection
   readonly python: Python | undefined
   readonly profile: string | undefined
+  /** Flags of Node. */
+  readonly node: ReadonlyArray<string>
   /** How long scripts took on the mean, and the longest single call, for each step of effect-rq. */
   readonly blocks: Array<
     { readonly row: string; readonly task: string; readonly mean: number; readonly longest: number }
@@ -85,7 +88,11 @@ const runStep = async (
       ...options,
       env: { ...options.env, ...context.python?.env }
     })
-    : execFile(process.execPath, [...profiling, Path.join(cache, "bench", `${side}.js`), ...args], options)
+    : execFile(
+      process.execPath,
+      [...context.node, ...profiling, Path.join(cache, "bench", `${side}.js`), ...args],
+      options
+    )
   RedisServer.watch(running.child)
   const { stderr, stdout } = await running.catch(onFailure(`${side} ${task}`))
   if (side === "ours") {
@@ -178,6 +185,7 @@ export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
       python: { type: "string" },
       rq: { type: "string" },
       profile: { type: "string" },
+      node: { type: "string", multiple: true },
       list: { type: "boolean" },
       help: { type: "boolean" }
     }
@@ -226,6 +234,7 @@ interface Options {
   readonly python?: string
   readonly rq?: string
   readonly profile?: string
+  readonly node?: ReadonlyArray<string>
 }
 
 /** The longest that a script may block Redis on the mean, in milliseconds. */
@@ -240,7 +249,7 @@ const runAll = async (
   argv: ReadonlyArray<string>
 ): Promise<number> => {
   const python = await findPython(options.python, options.rq)
-  const context: Context = { port, redis, python, profile: options.profile, blocks: [] }
+  const context: Context = { port, redis, python, profile: options.profile, node: options.node ?? [], blocks: [] }
   const peer = JSON.parse(Fs.readFileSync(Path.join(peerFolder, "node_modules", "bullmq", "package.json"), "utf8"))
   const machine = {
     date: new Date().toISOString(),
