@@ -7,6 +7,7 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
+import * as Gate from "../internal/gate.js"
 import * as Signal from "../internal/signal.js"
 import type { Claimed } from "../lifecycle/claim.js"
 import type { Ended } from "../lifecycle/turn.js"
@@ -51,12 +52,12 @@ export type State = ReturnType<typeof make>
 
 export const make = (settings: Settings, clock: Clock.Clock) => {
   const { burst, concurrency, maxJobs, name, withScheduler } = settings
-  const mayWait = Signal.makeGate(false)
-  const answering = Signal.makeGate(true)
+  const mayWait = Gate.make(false)
+  const answering = Gate.make(true)
   const listeners = new Set<(event: WorkerEvent) => void>()
   const log = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.annotateLogs(effect, { worker: name })
   let connected = true
-  /** Told by the calls that hand in and claim, by the heartbeat, by maintenance, and by what it ends with or fails of. */
+  /** Told by the calls that hand in and claim, by the heartbeat, by maintenance, and by the tidying at its end. */
   const problems = new Map<ToldBy, string>()
 
   const state = {

@@ -4,7 +4,8 @@ import { heartbeat as script, type HeartbeatParams } from "../../src/lifecycle/h
 import type { RedisService } from "../../src/Redis.js"
 import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
-import { assertTtl, at, hash, job, now, state, status, suite, zset } from "./support.js"
+import { unregister } from "../../src/worker/registration.js"
+import { assertTtl, assertUnchanged, at, hash, job, now, state, status, suite, zset } from "./support.js"
 import { execution, putStarted } from "./turn.js"
 
 const beat = (redis: RedisService, params: Partial<HeartbeatParams> & { readonly time?: number } = {}) => {
@@ -58,6 +59,21 @@ suite("heartbeat: started -> started", (it) => {
         [execution(0), String((now + 80_000) / 1000)]
       ])
       yield* assertTtl(redis, keys.executions("a"), 80)
+    }))
+
+  it("that was sent before the worker left and comes after it does not bring the worker back", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* beat(redis, { time: now - 1000 })
+      const queues = ["default", "low"]
+      yield* redis.eval(unregister)({ worker: "w1", queues, mayStillCome: false, totals: [], ...at(now) })
+      for (const time of [now - 1, now]) {
+        const { problem, unguarded } = yield* assertUnchanged(redis, told(redis, { time }))
+        assert.deepStrictEqual([problem, unguarded], [undefined, []])
+      }
+      // a worker that lives is not the one that died
+      yield* beat(redis, { time: now + 1 })
+      assert.deepStrictEqual(yield* zset(redis, keys.handovers("low")), [["w1", String((now + 20_001) / 1000)]])
+      assert.strictEqual((yield* hash(redis, keys.worker("w1")))["state"], "busy")
     }))
 
   it("is refused for an execution that is not the current one; what is left of it in the registry goes", ({ redis }) =>

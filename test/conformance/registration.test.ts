@@ -1,6 +1,5 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { heartbeat as heartbeatScript } from "../../src/lifecycle/heartbeat.js"
 import type { RedisService } from "../../src/Redis.js"
 import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
@@ -112,33 +111,6 @@ suite("registration of workers", (it) => {
       })
       yield* assertTtl(redis, keys.worker("w1"), 60)
       yield* assertUnchanged(redis, unregister(redis))
-    }))
-
-  it("leaving stays so when a beat that was sent before comes after it", ({ redis }) =>
-    Effect.gen(function*() {
-      yield* register(redis)
-      yield* unregister(redis)
-      const beat = (time: number) =>
-        redis.eval(heartbeatScript)({
-          worker: "w1",
-          queues: ["high", "low"],
-          aliveSeconds: 20,
-          workerTtl: 420,
-          birth: ["birth", "b1"],
-          state: ["state", "busy"],
-          currentJob: "a",
-          full: true,
-          executions: [],
-          ...at(time)
-        })
-      for (const time of [now - 1, now]) {
-        const { unguarded } = yield* assertUnchanged(redis, beat(time))
-        assert.deepStrictEqual(unguarded, [])
-      }
-      // a worker that lives is not the one that died
-      yield* beat(now + 1)
-      assert.deepStrictEqual(yield* zset(redis, keys.handovers("low")), [["w1", String((now + 20_001) / 1000)]])
-      assert.strictEqual((yield* hash(redis, keys.worker("w1")))["state"], "busy")
     }))
 
   it("leaving brings no hash back that Redis has forgotten", ({ redis }) =>

@@ -374,15 +374,17 @@ export const mutations = [
     tests: life("dependencies")
   },
 
-  // the fence
+  // heartbeat
   {
     name: "heartbeat-left",
     what: "a beat that comes late brings back a worker that has left",
     file: lifecycle("heartbeat"),
     find: "local left = death and nowDate <= death",
     replace: "local left = false",
-    tests: conformance("registration")
+    tests: conformance("heartbeat")
   },
+
+  // the fence
   {
     name: "fence-member",
     what: "an execution that was taken away has an effect",

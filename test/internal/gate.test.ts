@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Gate from "../../src/internal/gate.js"
 import * as Signal from "../../src/internal/signal.js"
 
 /** Fibers that wait, each of which says when it is through. */
@@ -20,7 +21,7 @@ const settle = Effect.repeatN(Effect.yieldNow(), 10)
 describe("a gate", () => {
   it.effect("lets all through that wait when it opens, in their order, and who comes while it is open", () =>
     Effect.gen(function*() {
-      const gate = Signal.makeGate(false)
+      const gate = Gate.make(false)
       const { fibers, through } = yield* waitAll(gate.await, ["a", "b", "c"])
       assert.deepStrictEqual(through, [])
       gate.open()
@@ -36,7 +37,7 @@ describe("a gate", () => {
 
   it.effect("forgets who was interrupted, and lets the others through", () =>
     Effect.gen(function*() {
-      const gate = Signal.makeGate(false)
+      const gate = Gate.make(false)
       const { fibers: [first, second, third], through } = yield* waitAll(gate.await, ["a", "b", "c"])
       const exit = yield* Fiber.interrupt(second!)
       assert.strictEqual(exit._tag, "Failure")
