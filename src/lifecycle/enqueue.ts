@@ -9,14 +9,39 @@ import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 
 /** What several jobs of a call have in common: the same object for all who share it, so that it is sent once. */
-export interface Common {
-  readonly queue: string
+export interface Common extends CommonFields {
   readonly atFront: boolean
   /** Seconds for which the job may wait in the queue. */
   readonly ttl: number | undefined
-  /** Field, value, field, value, ... of the job's hash, beside those that each job has for itself. */
-  readonly fields: ReadonlyArray<string>
 }
+
+/** What their hashes have in common. */
+export interface CommonFields {
+  readonly queue: string
+  /** As RQ writes it. */
+  readonly timeout: string
+  /** When they are handed over, as RQ writes dates. */
+  readonly date: string
+  /** Field, value, field, value, ... beside those that every job has. */
+  readonly more: ReadonlyArray<string>
+}
+
+/** Field, value, field, value, ... of the hash of a new job that waits for none, beside those that are its own. */
+export const commonFields = (
+  { date, more, queue, timeout }: CommonFields,
+  status: "queued" | "scheduled"
+): ReadonlyArray<string> => [
+  "origin",
+  queue,
+  "status",
+  status,
+  "timeout",
+  timeout,
+  "created_at",
+  date,
+  ...(status === "queued" ? ["enqueued_at", date] : []),
+  ...more
+]
 
 export interface NewJob {
   readonly id: string
@@ -58,22 +83,26 @@ end
 export const readAdded = (added: number | ReadonlyArray<number>): ReadonlyArray<boolean> =>
   typeof added === "number" ? new Array<boolean>(added).fill(true) : added.map((one) => one === 1)
 
-/** One job has nothing in common with others, and most calls have one job. */
+/**
+ * One job has nothing in common with others, and most calls have one job. What the script knows as well is not sent: of
+ * so short a call each argument is a hundredth.
+ */
 const alone = ({ common, data, description, id }: NewJob): ReadonlyArray<Redis.Arg> => {
-  const { atFront, fields, queue, ttl } = common
-  const key = keys.queue(queue)
+  const { atFront, date, more, queue, timeout, ttl } = common
   return [
     keys.queues,
     keys.family.job,
-    key,
+    keys.queue(queue),
     1,
-    key,
+    queue,
     atFront ? "LPUSH" : "RPUSH",
     ttl ?? "",
     id,
     data,
     description,
-    ...fields
+    timeout,
+    date,
+    ...more
   ]
 }
 
@@ -86,7 +115,9 @@ export const enqueue = Redis.script(
     params.push(jobs.length)
     for (const queue of queues.keys()) params.push(keys.queue(queue))
     params.push(commons.size)
-    for (const { atFront, fields, queue, ttl } of commons.keys()) {
+    for (const common of commons.keys()) {
+      const { atFront, queue, ttl } = common
+      const fields = commonFields(common, "queued")
       params.push(queues.get(queue)! + 1, atFront ? 1 : 0, ttl ?? "", fields.length)
       for (const field of fields) params.push(field)
     }
@@ -103,7 +134,8 @@ export const enqueue = Redis.script(
     lua: `${luaRequireType}
 local queues, JOB, count = #KEYS - 2, KEYS[2], tonumber(ARGV[1])
 if count == 1 then
-  local list, name, push, ttl, id = KEYS[3], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+  local list, queue, push, ttl, id = KEYS[3], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+  local name = "${keys.family.queue}" .. queue
   local known = redis.pcall("SADD", KEYS[1], name)
   if type(known) == "table" then return requireType(KEYS[1], "set") or known end
   local key = JOB .. id
@@ -113,7 +145,8 @@ if count == 1 then
     if known == 1 then redis.call("SREM", KEYS[1], name) end
     return requireType(list, "list") or pushed
   end
-  redis.call("HSET", key, "data", ARGV[6], "description", ARGV[7], unpack(ARGV, 8))
+  redis.call("HSET", key, "data", ARGV[6], "description", ARGV[7], "origin", queue, "status", "queued",
+    "timeout", ARGV[8], "created_at", ARGV[9], "enqueued_at", ARGV[9], unpack(ARGV, 10))
   if ttl ~= "" then redis.call("EXPIRE", key, ttl) end
   return 1
 end

@@ -10,14 +10,7 @@
  */
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
-import { layout, luaRequireType, readAdded } from "./enqueue.js"
-
-/** What several jobs of a call have in common: the same object for all who share it, so that it is sent once. */
-export interface CommonScheduled {
-  readonly queue: string
-  /** Field, value, field, value, ... of the job's hash, beside those that each job has for itself. */
-  readonly fields: ReadonlyArray<string>
-}
+import { type CommonFields, commonFields, layout, luaRequireType, readAdded } from "./enqueue.js"
 
 export interface NewScheduledJob {
   readonly id: string
@@ -25,7 +18,8 @@ export interface NewScheduledJob {
   readonly due: string
   readonly data: string
   readonly description: string
-  readonly common: CommonScheduled
+  /** What several jobs of a call have in common: the same object for all who share it, so that it is sent once. */
+  readonly common: CommonFields
 }
 
 /** Tells the schedulers of a queue when \`id\` has become the next one due. The channel is declared as a key. */
@@ -43,8 +37,9 @@ export const schedule = Redis.script(
     for (const queue of queues.keys()) params.push(keys.scheduled(queue), keys.schedulerChannel(queue))
     params.push(commons.size)
     for (const queue of queues.keys()) params.push(keys.queue(queue))
-    for (const { fields, queue } of commons.keys()) {
-      params.push(queues.get(queue)! + 1, fields.length)
+    for (const common of commons.keys()) {
+      const fields = commonFields(common, "scheduled")
+      params.push(queues.get(common.queue)! + 1, fields.length)
       for (const field of fields) params.push(field)
     }
     for (const { common, data, description, due, id } of jobs) {

@@ -22,8 +22,8 @@ import { inCalendar, toDue, type When } from "../internal/when.js"
 import * as Job from "../Job.js"
 import { type LifetimeField, toSeconds } from "../job/lifetime.js"
 import type { Admission } from "../lifecycle/admit.js"
-import type { Common, NewJob } from "../lifecycle/enqueue.js"
-import type { CommonScheduled, NewScheduledJob } from "../lifecycle/schedule.js"
+import { type Common, type CommonFields, commonFields, type NewJob } from "../lifecycle/enqueue.js"
+import type { NewScheduledJob } from "../lifecycle/schedule.js"
 import type { EnqueueOptions, RepeatOptions } from "../Queue.js"
 import type { RetryOptions } from "../Retry.js"
 import * as Date from "../wire/date.js"
@@ -155,7 +155,7 @@ const finish = (
     parents,
     allowFailure: options.allowFailure === true,
     now: Date.seconds(now),
-    fields: ["data", data, "description", description, ...common.fields]
+    fields: ["data", data, "description", description, ...commonFields(common, frame.status)]
   }
   const edge = { _tag: "Admit", job: admission, due: due === undefined ? undefined : DateTime.unsafeMake(due) } as const
   return Either.right(new PreparedJob(id, job.name, common.queue, refuses, parents, edge))
@@ -201,13 +201,15 @@ class OwnScheduledJob implements NewScheduledJob {
     readonly due: string,
     readonly data: string,
     readonly description: string,
-    readonly common: CommonScheduled
+    readonly common: CommonFields
   ) {}
 }
 
 /** What a job is beside its id, its payload and its due time. */
 interface Frame {
   readonly common: Common
+  /** What it is when it waits for no other job. */
+  readonly status: "queued" | "scheduled"
   readonly parents: ReadonlyArray<string>
   /** Whether it is to be unique, or to wait for others. */
   readonly asksMore: boolean
@@ -352,16 +354,11 @@ const frameOf = (
 /** Queues may have names that are made up for each job. */
 const mostFrames = 64
 
-/** The same with the dates of another millisecond. */
-const renewed = (frame: Frame, now: number): Frame => {
-  const { common } = frame
-  const date = Date.encode(now)
-  const fields = common.fields.slice()
-  for (let at = 0; at < fields.length; at += 2) {
-    if (fields[at] === "created_at" || fields[at] === "enqueued_at") fields[at + 1] = date
-  }
-  return { ...frame, common: { ...common, fields } }
-}
+/** The same in another millisecond. */
+const renewed = (frame: Frame, now: number): Frame => ({
+  ...frame,
+  common: { ...frame.common, date: Date.encode(now) }
+})
 
 const makeFrame = (
   job: Job.Any,
@@ -476,14 +473,7 @@ const makeFrame = (
     )
 
     const lifetime = ttl === -1 ? undefined : ttl
-    const fields = JobHash.encodeNew({
-      data: "",
-      origin: queue,
-      description: "",
-      status: isScheduled ? "scheduled" : "queued",
-      timeout: timeout ?? defaultTimeout,
-      createdAt: now,
-      enqueuedAt: isScheduled ? undefined : now,
+    const more = JobHash.encodeMore({
       resultTtl,
       failureTtl,
       ttl: lifetime,
@@ -499,7 +489,15 @@ const makeFrame = (
       allowDependencyFailures: options.allowFailure
     })
     return {
-      common: { queue, atFront, ttl: lifetime, fields: withoutOwn(fields) },
+      common: {
+        queue,
+        timeout: JobHash.timeout(timeout ?? defaultTimeout),
+        date: Date.encode(now),
+        more,
+        atFront,
+        ttl: lifetime
+      },
+      status: isScheduled ? "scheduled" : "queued",
       parents,
       asksMore: parents.length > 0 || options.unique !== undefined || window !== undefined,
       window
@@ -512,16 +510,6 @@ const askedByWorkers = ["schedule", "while", "until"] as const
 const uniqueWays: ReadonlySet<unknown> = new Set(["refuse", "keep", "replace"])
 
 const none: ReadonlyArray<string> = []
-
-/** Fields and values without those that each job has for itself. */
-const withoutOwn = (fields: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const out: Array<string> = []
-  for (let at = 0; at < fields.length; at += 2) {
-    const field = fields[at]!
-    if (field !== "data" && field !== "description") out.push(field, fields[at + 1]!)
-  }
-  return out
-}
 
 /** A duration may itself be a pair of numbers (seconds, nanoseconds). */
 const asList = (

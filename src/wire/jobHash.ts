@@ -5,7 +5,6 @@
  */
 import * as Either from "effect/Either"
 import * as Bytes from "./bytes.js"
-import * as Date from "./date.js"
 import * as Wire from "./error.js"
 import * as Fields from "./fields.js"
 import * as Json from "./json.js"
@@ -14,23 +13,8 @@ import * as Status from "./status.js"
 /** Whether RQ 2.8 and later can read a job of this id; on any other its workers end. */
 export const isJobId = (id: unknown): id is string => typeof id === "string" && /^[A-Za-z0-9_-]+$/.test(id)
 
-/**
- * What the hash of a new job gets. Times are milliseconds since 1970. Durations are whole seconds; -1 or Infinity means
- * without end.
- */
-export interface JobFields {
-  /** What `payload.encode` made. */
-  readonly data: string
-  /** Name of the queue. */
-  readonly origin: string
-  /** Never empty in Redis. */
-  readonly description: string
-  readonly status: Status.JobStatus
-  /** How long it may run. */
-  readonly timeout: number
-  readonly createdAt: number
-  /** Absent while the job is scheduled or deferred. */
-  readonly enqueuedAt?: number | undefined
+/** What the hash of a new job gets where it is asked for. Durations are whole seconds; -1 or Infinity means without end. */
+export interface MoreFields {
   /** How long the result and the job are kept after success; absent: 500 s, 0: not at all. */
   readonly resultTtl?: number | undefined
   /** How long the job is kept after failure; absent: a year. */
@@ -62,22 +46,8 @@ export const shownDescription = (text: string): string => text === "" ? "(no des
  * Throws RangeError for a number that RQ has no form for. A fraction of a second is rounded up, since a Python worker
  * ends on one.
  */
-export const encodeNew = (fields: JobFields): ReadonlyArray<string> => {
-  const out = [
-    "data",
-    fields.data,
-    "origin",
-    fields.origin,
-    "description",
-    shownDescription(fields.description),
-    "status",
-    fields.status,
-    "timeout",
-    duration("timeout", fields.timeout),
-    "created_at",
-    Date.encode(fields.createdAt)
-  ]
-  if (fields.enqueuedAt !== undefined) out.push("enqueued_at", Date.encode(fields.enqueuedAt))
+export const encodeMore = (fields: MoreFields): ReadonlyArray<string> => {
+  const out: Array<string> = []
   if (fields.resultTtl !== undefined) out.push("result_ttl", duration("result_ttl", fields.resultTtl))
   if (fields.failureTtl !== undefined) out.push("failure_ttl", duration("failure_ttl", fields.failureTtl))
   if (fields.ttl !== undefined) out.push("ttl", duration("ttl", fields.ttl))
@@ -99,6 +69,9 @@ export const encodeNew = (fields: JobFields): ReadonlyArray<string> => {
   if (fields.groupId !== undefined) out.push("group_id", fields.groupId)
   return out
 }
+
+/** The field `timeout` of a job that may run for so many seconds, as {@link encodeMore} writes durations. */
+export const timeout = (seconds: number): string => duration("timeout", seconds)
 
 const duration = (field: string, seconds: number): string => {
   if (seconds === -1 || seconds === Infinity) return "-1"

@@ -12,9 +12,20 @@ const newJob = (id: string, { data = `data of ${id}`, ...rest }: Partial<Common>
     queue: "default",
     atFront: false,
     ttl: undefined,
-    fields: ["status", "queued", "origin", rest.queue ?? "default"],
+    timeout: "180",
+    date: "2026-10-10T09:15:00.000Z",
+    more: [],
     ...rest
   }
+})
+
+/** What every job of these has, in the queue. */
+const usual = (queue = "default") => ({
+  origin: queue,
+  status: "queued",
+  timeout: "180",
+  created_at: "2026-10-10T09:15:00.000Z",
+  enqueued_at: "2026-10-10T09:15:00.000Z"
 })
 
 suite("enqueue: (new) -> queued", (it) => {
@@ -24,8 +35,7 @@ suite("enqueue: (new) -> queued", (it) => {
       assert.deepStrictEqual(yield* job(redis, "a"), {
         data: "data of a",
         description: "",
-        status: "queued",
-        origin: "default"
+        ...usual()
       })
       assert.deepStrictEqual(yield* waiting(redis), ["a"])
       assert.deepStrictEqual(yield* redis.send("SMEMBERS", keys.queues), ["rq:queue:default"])
@@ -36,7 +46,7 @@ suite("enqueue: (new) -> queued", (it) => {
     Effect.gen(function*() {
       const enqueue = redis.eval(script)
       yield* enqueue([newJob("a"), newJob("b")])
-      const again = newJob("a", { atFront: true, ttl: 9, data: "other", fields: ["status", "scheduled"] })
+      const again = newJob("a", { atFront: true, ttl: 9, data: "other", more: ["meta", "{}"] })
       assert.deepStrictEqual(yield* assertUnchanged(redis, enqueue([again, newJob("b")])), [false, false])
     }))
 
@@ -103,8 +113,8 @@ suite("enqueue: (new) -> queued", (it) => {
 
   it("writes what jobs share once for each, and what they don't for its own", ({ redis }) =>
     Effect.gen(function*() {
-      const one: Common = { queue: "q1", atFront: false, ttl: undefined, fields: ["status", "queued", "meta", "{}"] }
-      const other: Common = { queue: "q2", atFront: false, ttl: 30, fields: ["status", "queued"] }
+      const one = newJob("", { queue: "q1", more: ["meta", "{}"] }).common
+      const other = newJob("", { queue: "q2", ttl: 30 }).common
       const job1 = (id: string, common: Common): NewJob => ({
         id,
         data: `data of ${id}`,
@@ -117,8 +127,8 @@ suite("enqueue: (new) -> queued", (it) => {
         const expected = {
           data,
           description,
-          status: "queued",
-          ...(common.fields.includes("meta") ? { meta: "{}" } : {})
+          ...usual(common.queue),
+          ...(common.more.includes("meta") ? { meta: "{}" } : {})
         }
         assert.deepStrictEqual<unknown>(yield* job(redis, id), expected)
       }
@@ -131,12 +141,12 @@ suite("enqueue: (new) -> queued", (it) => {
   it("keeps bytes and any text of fields as they are", ({ redis }) =>
     Effect.gen(function*() {
       yield* redis.eval(script)([
-        newJob("a", { data: "grüße 🎉\r\n\0'\"", fields: ["status", "queued", "empty", "", "meta", "ü\0"] })
+        newJob("a", { data: "grüße 🎉\r\n\0'\"", more: ["empty", "", "meta", "ü\0"] })
       ])
       assert.deepStrictEqual(yield* job(redis, "a"), {
         data: "grüße 🎉\r\n\0'\"",
         description: "",
-        status: "queued",
+        ...usual(),
         empty: "",
         meta: "ü\0"
       })

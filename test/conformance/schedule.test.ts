@@ -5,12 +5,12 @@ import { type NewScheduledJob, schedule as script } from "../../src/lifecycle/sc
 import * as keys from "../../src/wire/keys.js"
 import { assertNoTtl, assertRefusedUnchanged, assertUnchanged, job, suite, waiting, zset } from "./support.js"
 
-const newJob = (id: string, due: string, queue = "default", fields: ReadonlyArray<string> = []): NewScheduledJob => ({
+const newJob = (id: string, due: string, queue = "default", more: ReadonlyArray<string> = []): NewScheduledJob => ({
   id,
   due,
   data: `data of ${id}`,
   description: "",
-  common: { queue, fields: ["status", "scheduled", ...fields] }
+  common: { queue, timeout: "180", date: "2026-10-10T09:15:00.000Z", more }
 })
 
 suite("schedule: (new) -> scheduled", (it) => {
@@ -20,7 +20,10 @@ suite("schedule: (new) -> scheduled", (it) => {
       assert.deepStrictEqual(yield* job(redis, "a"), {
         data: "data of a",
         description: "",
-        status: "scheduled"
+        origin: "default",
+        status: "scheduled",
+        timeout: "180",
+        created_at: "2026-10-10T09:15:00.000Z"
       })
       assert.deepStrictEqual(yield* zset(redis, keys.scheduled("default")), [["a", "1795500010.123"]])
       assert.deepStrictEqual(yield* waiting(redis), [])

@@ -100,6 +100,16 @@ const fields = (status: string) =>
     ].flat()
   )
 
+/** What new jobs have in common. */
+const alike = {
+  queue,
+  timeout: one("-1", "180", "0"),
+  date: one("2023-11-14T22:13:20.000000Z", "2023-11-14T22:13:20.123Z"),
+  more: FastCheck.tuple(one("500", "0", "-1", ""), one("10", "", "0"), beyond).map(([resultTtl, failureTtl, more]) =>
+    [["result_ttl", resultTtl, "failure_ttl", failureTtl], more].flat()
+  )
+}
+
 const text = one("x\x00\xff", "y", "")
 
 /** One to three jobs that have one or two things in common. */
@@ -119,11 +129,11 @@ const dependencies = (of: string) => `${keys.family.job}:${of}:dependencies`
 
 const steps: ReadonlyArray<FastCheck.Arbitrary<Step>> = [
   ofSome(
-    FastCheck.record({ queue, atFront: FastCheck.boolean(), ttl: one(undefined, 1000), fields: fields("queued") }),
+    FastCheck.record({ ...alike, atFront: FastCheck.boolean(), ttl: one(undefined, 1000) }),
     FastCheck.record({ id, data: text, description: text })
   ).map((jobs) => call(enqueue, jobs)),
   ofSome(
-    FastCheck.record({ queue, fields: fields("scheduled") }),
+    FastCheck.record(alike),
     FastCheck.record({ id, due: seconds, data: text, description: text })
   ).map((jobs) => call(schedule, jobs)),
   FastCheck.tuple(queue, id, seconds).map((params) => call(reschedule, ...params)),

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import * as Dates from "../../src/wire/date.js"
 import { describe as describeCall } from "../../src/wire/description.js"
 import * as JobHash from "../../src/wire/jobHash.js"
 import * as Payload from "../../src/wire/payload.js"
@@ -115,13 +116,22 @@ describe("jobs", () => {
         const hash = asHash(entry, key)
         const record = right(JobHash.decode(match[1]!, Golden.flat(hash)))
         const payload = right(Payload.decode(record.data))
-        const flat = JobHash.encodeNew({
-          ...record,
-          data: right(Payload.encode(payload)),
-          timeout: record.timeout!,
-          createdAt: record.createdAt!,
-          meta: undefined
-        })
+        const flat = [
+          "data",
+          right(Payload.encode(payload)),
+          "origin",
+          record.origin!,
+          "description",
+          record.description!,
+          "status",
+          record.status,
+          "timeout",
+          JobHash.timeout(record.timeout!),
+          "created_at",
+          Dates.encode(record.createdAt!),
+          ...(record.enqueuedAt === undefined ? [] : ["enqueued_at", Dates.encode(record.enqueuedAt)]),
+          ...JobHash.encodeMore({ ...record, meta: undefined })
+        ]
         const expected = new Map<string, unknown>()
         for (const [field, leaf] of Object.entries(hash)) {
           const text = Golden.text(leaf)

@@ -86,7 +86,7 @@ export interface Step {
   readonly found: ReadonlyArray<Found>
 }
 
-const common = { queue, fields: ["status", "queued", "origin", queue], atFront: false, ttl: undefined }
+const common = { queue, timeout: "180", date: Date.encode(startAt), more: [], atFront: false, ttl: undefined }
 
 /** What the producer does, one after the other, each again until it is acknowledged. */
 const steps = ["schedule job-a", "enqueue job-b"]
@@ -367,7 +367,7 @@ export class Model {
           due: Date.seconds(startAt + dueMillis),
           data: "",
           description: "",
-          common: { queue, fields: ["status", "scheduled", "origin", queue] }
+          common
         }])
         return []
       case "abandon":
