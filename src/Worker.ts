@@ -334,9 +334,9 @@ export const make = <Jobs extends Job.Any>(
       status: Effect.sync(() => ({
         name,
         queues,
-        state: state.stopping ? "stopping" : state.running.size > 0 ? "busy" : "idle",
+        state: state.stopping ? "stopping" : state.running.length > 0 ? "busy" : "idle",
         connected: state.isConnected(),
-        running: [...state.running.values()].map(({ deadline, interruptedFor, job, startedAt }) => ({
+        running: state.running.map(({ deadline, interruptedFor, job, startedAt }) => ({
           id: job.id,
           queue: job.queue,
           executionId: job.execution,

@@ -32,12 +32,12 @@ export const make = (
     Effect.gen(function*() {
       if (state.gone) return
       const now = yield* Clock.currentTimeMillis
-      const alive = withExecutions ? [...running.values()] : []
+      const alive = withExecutions ? [...running] : []
       // What has ended stays ours until it is handed in.
       const unreported = withExecutions ? state.ended : []
       // What is fetched and has not begun is held all the same.
       const fetched = withExecutions ? [...state.fetched] : []
-      const [oldest] = running.values()
+      const [oldest] = running
       const { isCurrent, problem, unguarded } = yield* heartbeat({
         worker: name,
         queues,
@@ -48,7 +48,7 @@ export const make = (
         birth,
         state: [
           "state",
-          running.size > 0 ? "busy" : state.saidSuspended ? "suspended" : "idle",
+          running.length > 0 ? "busy" : state.saidSuspended ? "suspended" : "idle",
           ...state.totals(),
           "current_job_working_time",
           oldest === undefined ? "0" : String((now - oldest.startedAt) / 1000),
@@ -95,7 +95,7 @@ export const make = (
             `job ${self.job.id} does not let itself be interrupted (${self.interruptedFor}) and holds its slot`
           ))
         }
-        if (isCurrent[index] !== true && running.get(self.job.execution) === self) {
+        if (isCurrent[index] !== true && !self.over) {
           yield* state.log(Effect.logWarning(`job ${self.job.id} was taken away from this worker, interrupting it`))
           yield* executions.interrupt(self, "lost")
         }

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
+import type { Claimed } from "../lifecycle/claim.js"
 import type * as Redis from "../Redis.js"
 import * as Command from "../wire/command.js"
 import * as keys from "../wire/keys.js"
@@ -22,17 +23,11 @@ export const make = (
 ): Effect.Effect<never, Redis.RedisError> => {
   const stopJob = (jobId: string, executionId: string | undefined) =>
     Effect.gen(function*() {
-      let isKnown = false
-      for (const self of state.running.values()) {
-        const isMeant = self.job.id === jobId && (executionId === undefined || executionId === self.job.execution)
-        if (!isMeant) continue
-        isKnown = true
-        yield* executions.interrupt(self, "stop")
-      }
-      const isFetched = yield* executions.stopFetched((job) =>
-        job.id === jobId && (executionId === undefined || executionId === job.execution)
-      )
-      if (isKnown || isFetched) return
+      const isMeant = (job: Claimed) => job.id === jobId && (executionId === undefined || executionId === job.execution)
+      const known = state.running.filter(({ job }) => isMeant(job))
+      for (const self of known) yield* executions.interrupt(self, "stop")
+      const isFetched = yield* executions.stopFetched(isMeant)
+      if (known.length > 0 || isFetched) return
       const meant = executionId ?? jobId
       for (const stops of state.stopsMeanwhile) stops.add(meant)
       if (state.unsure) state.stopsMissed.add(meant)

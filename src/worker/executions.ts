@@ -125,7 +125,8 @@ export const make = Effect.fnUntraced(function*(
 
   const onEnded = (self: Running, exit: Exit.Exit<RunJob.Outcome, unknown>, now: number) => {
     const { execution, id, isSuspect, queue } = self.job
-    if (!running.delete(execution)) return // it was given up while it still ran
+    if (self.over) return // it was given up while it still ran
+    state.leave(self)
     if (isSuspect) state.suspects--
     ahead.onEnded(now - self.startedAt)
     state.workingMillis += now - self.startedAt
@@ -168,7 +169,7 @@ export const make = Effect.fnUntraced(function*(
     begin()
     state.pumpSignal.notify()
     state.changedSignal.notify()
-    if (running.size === 0) state.quietSignal.notify()
+    if (running.length === 0) state.quietSignal.notify()
   }
 
   const onStopped = (job: Claimed, startedAt: string, now: number) => {
@@ -203,14 +204,14 @@ export const make = Effect.fnUntraced(function*(
   const deadlines = Deadlines.make(
     () => {
       let earliest = Infinity
-      for (const self of running.values()) {
+      for (const self of running) {
         if (self.interruptedFor === undefined && self.deadline < earliest) earliest = self.deadline
       }
       return earliest
     },
     (now) =>
       Effect.forEach(
-        [...running.values()].filter((self) => self.deadline <= now && self.interruptedFor === undefined),
+        running.filter((self) => self.deadline <= now && self.interruptedFor === undefined),
         (self) => interrupt(self, "timeout"),
         { discard: true }
       )
@@ -246,7 +247,7 @@ export const make = Effect.fnUntraced(function*(
     // A job that ends at once comes back here while it is begun.
     if (isBeginning) return
     isBeginning = true
-    while (state.fetched.length > 0 && running.size < concurrency && ahead.mayBegin()) {
+    while (state.fetched.length > 0 && running.length < concurrency && ahead.mayBegin()) {
       beginOne(state.fetched.shift()!.job)
     }
     isBeginning = false
@@ -265,10 +266,11 @@ export const make = Effect.fnUntraced(function*(
       fiber: undefined,
       interruptedFor: undefined,
       interruptedAt: 0,
-      reported: false
+      reported: false,
+      over: false
     }
     state.begun++
-    running.set(job.execution, self)
+    running.push(self)
     if (state.listeners.size > 0) {
       const dueAt = job.dueAt === undefined
         ? Option.none()
@@ -294,7 +296,7 @@ export const make = Effect.fnUntraced(function*(
       })
     }
     run(effect, false)
-    if (self.deadline < Infinity && running.has(job.execution)) deadlines.add(self.deadline)
+    if (self.deadline < Infinity && !self.over) deadlines.add(self.deadline)
   }
 
   const giveBack: Executions["giveBack"] = () => {

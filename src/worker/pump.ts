@@ -266,7 +266,7 @@ export const make = (
     const givesBack = state.handedOver && !state.stopping && (room <= 0 || state.suspended) && state.reserved === 0
     if (want > 0 || state.ended.length > 0 || givesBack) return call(want)
     // What is being handed in may bring work, and is not done before it is handed in.
-    if (state.underWay === 0 && state.running.size === 0 && state.fetched.length === 0 && !state.unsure) {
+    if (state.underWay === 0 && state.running.length === 0 && state.fetched.length === 0 && !state.unsure) {
       if ((burst && !looks && state.mayEnd) || state.claimed >= maxJobs) {
         Deferred.unsafeDone(finished, Effect.sync(state.summary))
       }

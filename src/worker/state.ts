@@ -29,6 +29,8 @@ export interface Running {
   interruptedAt: number
   /** Whether it was said that it does not let itself be interrupted. */
   reported: boolean
+  /** Whether it runs no more, or was given up. */
+  over: boolean
 }
 
 /** A job that is claimed and has not begun. */
@@ -61,7 +63,12 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
   const problems = new Map<ToldBy, string>()
 
   const state = {
-    running: new Map<string, Running>(),
+    /**
+     * In the order in which they began. Not a Map: one in which entries come and go makes a new table now and then, and the
+     * old one points to it. Where an old one lies among V8's old objects, all that follow are kept, and so are the jobs that
+     * stood in them, until a full collection of garbage.
+     */
+    running: [] as Array<Running>,
     /** What is claimed and has no slot yet, in the order in which it is to run. */
     fetched: [] as Array<Fetched>,
     /** How many jobs have begun. */
@@ -152,15 +159,20 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
     /** For how many jobs there is a slot. */
     free: () =>
       Math.min(
-        concurrency - state.running.size - state.fetched.length - state.reservedSlots,
+        concurrency - state.running.length - state.fetched.length - state.reservedSlots,
         maxJobs - state.claimed - state.reserved
       ),
     /** For how many jobs there is a slot, or room to lie ready for so many. */
     room: (ahead: number) =>
       Math.min(
-        concurrency + ahead - state.running.size - state.fetched.length - state.reserved,
+        concurrency + ahead - state.running.length - state.fetched.length - state.reserved,
         maxJobs - state.claimed - state.reserved
       ),
+    /** Takes a job out that runs no more, or is given up. */
+    leave: (self: Running): void => {
+      self.over = true
+      state.running.splice(state.running.indexOf(self), 1)
+    },
     now: () => clock.unsafeCurrentTimeMillis(),
     emit: (event: WorkerEvent) => {
       for (const listener of listeners) listener(event)

@@ -37,13 +37,13 @@ export const make = (
   const unregister = redis.eval(unregisterScript)
 
   const awaitQuiet = Effect.gen(function*() {
-    while (running.size > 0) yield* state.quietSignal.wait
+    while (running.length > 0) yield* state.quietSignal.wait
   })
 
   /** Takes no more, and waits for what was on its way when it said so. */
   const takeNoMore = Effect.gen(function*() {
     state.stopping = true
-    if (running.size > 0) {
+    if (running.length > 0) {
       // As RQ does, which says it of a worker that has something to end.
       state.stoppingSince = yield* Clock.currentTimeMillis
       state.changedSignal.notify()
@@ -59,12 +59,12 @@ export const make = (
   /** Puts back what runs. The newest first, so that the oldest is the one at the front. */
   const putBack = Effect.gen(function*() {
     executions.giveBack()
-    for (const self of [...running.values()].reverse()) yield* executions.interrupt(self, "release")
+    for (const self of [...running].reverse()) yield* executions.interrupt(self, "release")
     yield* Effect.raceFirst(awaitQuiet, Effect.sleep(cleanUpMillis))
-    for (const self of [...running.values()].reverse()) {
+    for (const self of [...running].reverse()) {
       const { execution, id, queue } = self.job
       state.released++
-      running.delete(execution)
+      state.leave(self)
       state.ended.push({ _tag: "Released", queue, id, execution, startedAt: self.startedText })
       state.emit({ _tag: "Released", jobId: id, queue, at: DateTime.unsafeMake(yield* Clock.currentTimeMillis) })
       yield* state.log(
@@ -102,10 +102,12 @@ export const make = (
 
   return Effect.gen(function*() {
     yield* Effect.suspend(() => Effect.timeoutOption(takeNoMore, longest()))
-    if (running.size > 0) {
+    if (running.length > 0) {
       yield* state.log(
         Effect.logInfo(
-          `stopping, ${running.size} running ${running.size === 1 ? "job" : "jobs"} may go on for ${span(graceMillis)}`
+          `stopping, ${running.length} running ${running.length === 1 ? "job" : "jobs"} may go on for ${
+            span(graceMillis)
+          }`
         )
       )
       yield* Effect.raceFirst(awaitQuiet, Effect.sleep(graceMillis))
