@@ -51,6 +51,8 @@ interface Context {
   readonly profile: string | undefined
   /** Flags of Node. */
   readonly node: ReadonlyArray<string>
+  /** What a step is started by, where it is not started as it is. */
+  readonly by: ReadonlyArray<string>
   /** How long scripts took on the mean, and the longest single call, for each step of effect-rq. */
   readonly blocks: Array<
     { readonly row: string; readonly task: string; readonly mean: number; readonly longest: number }
@@ -83,16 +85,11 @@ const runStep = async (
   const profiling = context.profile === undefined || side !== "ours"
     ? []
     : ["--cpu-prof", `--cpu-prof-dir=${context.profile}`, `--cpu-prof-name=${task}-${params.concurrency}.cpuprofile`]
-  const running = side === "rq"
-    ? execFile(context.python?.path ?? "python3", [Path.join(bench, "rq_peer.py"), ...args], {
-      ...options,
-      env: { ...options.env, ...context.python?.env }
-    })
-    : execFile(
-      process.execPath,
-      [...context.node, ...profiling, Path.join(cache, "bench", `${side}.js`), ...args],
-      options
-    )
+  const [file, ...rest] = side === "rq"
+    ? [...context.by, context.python?.path ?? "python3", Path.join(bench, "rq_peer.py"), ...args]
+    : [...context.by, process.execPath, ...context.node, ...profiling, Path.join(cache, "bench", `${side}.js`), ...args]
+  const env = side === "rq" ? { ...options.env, ...context.python?.env } : options.env
+  const running = execFile(file!, rest, { ...options, env }) // none of the two is empty
   RedisServer.watch(running.child)
   const { stderr, stdout } = await running.catch(onFailure(`${side} ${task}`))
   if (side === "ours") {
@@ -159,6 +156,20 @@ const measure = async (context: Context, row: Row, side: Side, steps: ReadonlyAr
     }
   }
   return bytesFor === undefined ? figures : { bytes: ((await usedMemory(context)) - empty) / bytesFor }
+}
+
+/** Gives all threads of the server one processor for as long as `body` takes, which is told how to start others there. */
+const onOneProcessor = async <A>(
+  redis: Connection,
+  body: (by: ReadonlyArray<string>) => Promise<A>
+): Promise<A> => {
+  const pid = String(fromInfo(await redis.info("server"), /process_id:(\d+)/))
+  // "pid 7's current affinity list: 0,1"
+  const allowed = lastLine((await execFile("taskset", ["-cp", pid])).stdout).split(": ").at(-1) ?? "0"
+  const move = (to: string) => execFile("taskset", ["-a", "-cp", to, pid])
+  const [first] = allowed.split(/[-,]/)
+  await move(first ?? "0")
+  return body(["taskset", "-c", first ?? "0"]).finally(() => move(allowed))
 }
 
 const findPython = async (wanted: string | undefined, folder: string | undefined): Promise<Python | undefined> => {
@@ -249,7 +260,15 @@ const runAll = async (
   argv: ReadonlyArray<string>
 ): Promise<number> => {
   const python = await findPython(options.python, options.rq)
-  const context: Context = { port, redis, python, profile: options.profile, node: options.node ?? [], blocks: [] }
+  const context: Context = {
+    port,
+    redis,
+    python,
+    profile: options.profile,
+    node: options.node ?? [],
+    by: [],
+    blocks: []
+  }
   const peer = JSON.parse(Fs.readFileSync(Path.join(peerFolder, "node_modules", "bullmq", "package.json"), "utf8"))
   const machine = {
     date: new Date().toISOString(),
@@ -317,7 +336,11 @@ const runAll = async (
         // RQ is slow and steady, and the limit is no matter of luck: once is enough, and each round is compared with it.
         const once = side === "rq" || side === "bare"
         try {
-          const figures = once && round > 0 ? measured[side]?.[0] : await measure(context, row, side, steps)
+          const figures = once && round > 0
+            ? measured[side]?.[0]
+            : row.oneProcessor === true
+            ? await onOneProcessor(redis, (by) => measure({ ...context, by }, row, side, steps))
+            : await measure(context, row, side, steps)
           if (figures !== undefined) measured[side] = [...(measured[side] ?? []), figures]
         } catch (error) {
           const message = error instanceof Error ? error.message : String(error)

@@ -35,6 +35,11 @@ export interface Row {
   readonly once?: true
   readonly metrics: ReadonlyArray<Metric>
   readonly bars: ReadonlyArray<Bar>
+  /**
+   * The server and the step share one processor. Where they have one each, most of a short call is the time until the other
+   * one wakes, which is a matter of the machine and of the minute.
+   */
+  readonly oneProcessor?: true
   /** Measures what is left in Redis: for so many jobs on each side. */
   readonly bytesFor?: Partial<Record<Side, number>>
   /** Where a physical limit stands in the way of the bar of a metric: which. */
@@ -81,12 +86,6 @@ export const sizesOf = (
   large: boolean
 ): ReadonlyArray<number> => [1000, 10_000, 100_000, 1_000_000, ...large ? [1e7] : []]
 
-const effectMemory = {
-  metric: "rss",
-  text:
-    "the runtime of Effect, its Schema and ioredis take what the row of the idle worker says under `bare`, before anything is done"
-}
-
 /** Without a number of jobs each row has its own. */
 export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): ReadonlyArray<Row> => {
   const count = (n: number) => jobs ?? n
@@ -105,7 +104,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
           typed: ", payload and result",
           async: ", payload and result, 1 ms of waiting"
         }[kind],
-      sides: { ours: steps, bullmq: steps, ...(kind === "void" ? { bare: steps } : {}) },
+      sides: { ours: steps, bullmq: steps, ...(kind === "gone" ? {} : { bare: steps }) },
       metrics: [
         rate,
         { key: "cpu", unit: "us of Node a job" },
@@ -117,16 +116,22 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
         ...(atLeast === undefined ? [] : [{ metric: "rate", peer: "bullmq", atLeast } as const]),
         { metric: "rss", peer: "bullmq", atMost: 1 },
         { metric: "script", atMost: 5 }
-      ],
-      limit: effectMemory
+      ]
     }
   }
 
-  const enqueue = (task: string, title: string, n: number, atLeast: number, rqToo: boolean): Row => {
+  const enqueue = (
+    task: string,
+    title: string,
+    n: number,
+    atLeast: number,
+    rqToo: boolean,
+    oneProcessor: boolean = false
+  ): Row => {
     // Node compiles for seconds: without that both sides are measured while they start.
     const steps = [step(task, { n: count(n), warm: count(n) })]
     return {
-      name: `enqueue-${task}`,
+      name: `enqueue-${task}${oneProcessor ? "-one-processor" : ""}`,
       title,
       sides: {
         ours: steps,
@@ -135,6 +140,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
         ...(rqToo ? { rq: [step(task, { n: Math.min(4000, count(n)), warm: 250 })] } : {})
       },
       rounds: 4,
+      ...(oneProcessor ? { oneProcessor } : {}),
       metrics: [rate, { key: "cpu", unit: "us of Node a job" }, server],
       bars: [{ metric: "rate", peer: "bullmq", atLeast }]
     }
@@ -165,7 +171,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
   ]
   const lateness = [step("lateness", { n: count(2000) })]
   // Node compiles anew what it runs for thousands of jobs, and each time one of them waits for that.
-  const latency = [step("latency", { n: count(300), warm: count(10_000), concurrency: 10 })]
+  const latency = [step("latency", { n: count(1000), warm: count(10_000), concurrency: 10 })]
   const idle = [step("idle", { concurrency: 10 })]
   const recovery = [step("recovery", { n: 10, concurrency: 10 })]
   const rqPromotes = [step("schedule", { n: 4000, dueIn: -1000 }), step("promote", { n: 4000 })]
@@ -183,6 +189,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
     noop(10, 10_000, undefined, "async"),
     noop(100, 40_000, undefined, "async"),
     enqueue("awaited", "enqueue, awaited one by one", 30_000, 1.2, true),
+    enqueue("awaited", "enqueue, awaited one by one, client and server on one processor", 30_000, 1.2, true, true),
     enqueue("inFlight", "enqueue, 100 in flight", 100_000, 1.8, false),
     enqueue("bulk", "enqueue in bulk", 60_000, 3, true),
     {
@@ -196,7 +203,7 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
     {
       name: "burst",
       title: "50k jobs due at one instant, until the last has run",
-      sides: { ours: burst, bullmq: burst },
+      sides: { ours: burst, bullmq: burst, bare: burst },
       rounds: 3,
       metrics: millis("millis"),
       bars: [{ metric: "millis", peer: "bullmq", atMost: 0.4 }]
@@ -254,7 +261,11 @@ export const rows = (jobs: number | undefined, sizes: ReadonlyArray<number>): Re
       rounds: 3,
       metrics: [{ key: "calls", unit: "/s" }, { key: "rss", unit: "MB" }],
       bars: [{ metric: "calls", atMost: 0.5 }, { metric: "rss", peer: "bullmq", atMost: 1 }],
-      limit: effectMemory
+      limit: {
+        metric: "rss",
+        text:
+          "the runtime of Effect, its Schema and ioredis alone take what stands under `bare`, before anything is done"
+      }
     },
     {
       name: "idle-scheduler",
