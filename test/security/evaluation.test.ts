@@ -33,11 +33,17 @@ describe("src", () => {
 
   it("makes scripts of constants: what is put into their text are parts of Lua, and numbers that the sources hold", () => {
     const names = new Set<string>()
+    const keys = sources.find(({ path }) => path === "src/wire/keys.ts")!.code
     for (const { code, path } of sources) {
       // A Lua text is a template that begins with a line break or with a part of Lua.
       for (const [, lua] of code.matchAll(/(?:lua: |const lua\w+ = )`((?:[^`\\]|\\[^])*)`/g)) {
         assert.notMatch(lua!, /\b(?:loadstring|dofile|load)\s*\(/, path)
         for (const [, inside] of lua!.matchAll(/\$\{([^}]*)\}/g)) {
+          const family = /^keys\.family\.(\w+)$/.exec(inside!)
+          if (family !== null) {
+            assert.match(keys, new RegExp(`^  ${family[1]}: "[a-z:_-]+",?$`, "m"), `${path}: ${inside}`)
+            continue
+          }
           assert.match(inside!, /^(?:\d+ \* )?[A-Za-z]+(?:\.length)?(?: [-+] \d+)?$/, `${path}: ${inside}`)
           names.add(/[A-Za-z]+/.exec(inside!)![0])
         }
