@@ -125,8 +125,7 @@ export const make = Effect.fnUntraced(function*(
 
   const onEnded = (self: Running, exit: Exit.Exit<RunJob.Outcome, unknown>, now: number) => {
     const { execution, id, isSuspect, queue } = self.job
-    if (self.over) return // it was given up while it still ran
-    state.leave(self)
+    if (!state.leave(self)) return // it was given up while it still ran
     if (isSuspect) state.suspects--
     ahead.onEnded(now - self.startedAt)
     state.workingMillis += now - self.startedAt

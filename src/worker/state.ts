@@ -168,10 +168,12 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
         concurrency + ahead - state.running.length - state.fetched.length - state.reserved,
         maxJobs - state.claimed - state.reserved
       ),
-    /** Takes a job out that runs no more, or is given up. */
-    leave: (self: Running): void => {
+    /** Takes a job out that runs no more, or is given up; false when it was taken out before. */
+    leave: (self: Running): boolean => {
+      if (self.over) return false
       self.over = true
       state.running.splice(state.running.indexOf(self), 1)
+      return true
     },
     now: () => clock.unsafeCurrentTimeMillis(),
     emit: (event: WorkerEvent) => {

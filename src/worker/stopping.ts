@@ -62,9 +62,10 @@ export const make = (
     for (const self of [...running].reverse()) yield* executions.interrupt(self, "release")
     yield* Effect.raceFirst(awaitQuiet, Effect.sleep(cleanUpMillis))
     for (const self of [...running].reverse()) {
+      // It may have ended while the one before was told of.
+      if (!state.leave(self)) continue
       const { execution, id, queue } = self.job
       state.released++
-      state.leave(self)
       state.ended.push({ _tag: "Released", queue, id, execution, startedAt: self.startedText })
       state.emit({ _tag: "Released", jobId: id, queue, at: DateTime.unsafeMake(yield* Clock.currentTimeMillis) })
       yield* state.log(
