@@ -94,7 +94,8 @@ export const make = (
       now: Date.seconds(now),
       nowDate: Date.encode(now),
       mayStillCome: state.blocked.size > 0 || now - state.lostWaitAt <= blockSeconds * 1000,
-      totals: state.totals()
+      // As RQ leaves it where a job was run, whatever the last heartbeat said, or if none was in time to say it.
+      totals: state.begun === 0 ? state.totals() : [...state.totals(), "current_job_working_time", "0"]
     })
   })
 
