@@ -189,11 +189,18 @@ describe("a worker that is told to stop", () => {
         yield* Fiber.join(stopped)
         assert.deepStrictEqual(yield* world.queue.jobIds("q"), ["a", "b"])
         assert.lengthOf(world.texts("worker").filter((text) => /does not let itself be interrupted/.test(text)), 2)
-        assert.strictEqual(worker.events.filter((event) => event._tag === "Released").length, 2)
+        const ends = () =>
+          worker.events.filter(({ _tag }) => _tag === "Released" || _tag === "Completed" || _tag === "Failed")
+        assert.deepStrictEqual(ends().map(({ _tag }) => _tag), ["Released", "Released"])
+        assert.deepStrictEqual(
+          yield* world.redis.send("HMGET", keys.worker("worker"), "state", "current_job", "current_job_working_time"),
+          ["idle", null, "0"]
+        )
 
         yield* world.worker("next", { handler: ({ name }) => Effect.succeed(`${name} of the second`) })
         yield* world.adjust("2 minutes")
         assert.strictEqual(completed, 0, "the rest of the first handler is interrupted")
+        assert.lengthOf(ends(), 2, "what was given up has ended")
         assert.deepStrictEqual(
           yield* world.queue.result(Task, "a"),
           Option.some(Exit.succeed("a of the second"))

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
+import * as Dates from "../../src/wire/date.js"
 import * as JobHash from "../../src/wire/jobHash.js"
+import * as Status from "../../src/wire/status.js"
 
 const right = <A, E>(either: Either.Either<A, E>): A => Either.getOrThrowWith(either, (error) => error)
 const flat = (fields: Record<string, string | Uint8Array>): ReadonlyArray<Uint8Array> =>
@@ -57,9 +59,17 @@ describe("encodeMore", () => {
   it("is read back", () => {
     const seconds = fc.oneof(fc.integer({ min: -1, max: 1e9 }))
     const option = <A>(arbitrary: fc.Arbitrary<A>) => fc.option(arbitrary, { nil: undefined })
+    const millis = fc.integer({ min: 0, max: Date.UTC(2200, 0, 1) })
     const text = fc.string({ minLength: 1, unit: "grapheme" })
     fc.assert(fc.property(
       fc.record({
+        data: text,
+        origin: text,
+        description: text,
+        status: fc.constantFrom(...Status.JobStatus.literals),
+        timeout: seconds,
+        createdAt: millis,
+        enqueuedAt: millis,
         resultTtl: option(seconds),
         failureTtl: option(seconds),
         ttl: option(seconds),
@@ -74,15 +84,20 @@ describe("encodeMore", () => {
         groupId: option(text)
       }),
       (fields) => {
-        const written = [
-          "data",
-          "[]",
-          "status",
-          "queued",
-          ...JobHash.encodeMore({ ...fields, meta: `{"k":[1]}` })
-        ]
+        const { data, ...rest } = fields
+        const own = {
+          data,
+          origin: fields.origin,
+          description: fields.description,
+          status: fields.status,
+          timeout: JobHash.timeout(fields.timeout),
+          created_at: Dates.encode(fields.createdAt),
+          enqueued_at: Dates.encode(fields.enqueuedAt)
+        }
+        const written = [...Object.entries(own).flat(), ...JobHash.encodeMore({ ...fields, meta: `{"k":[1]}` })]
         const record = right(JobHash.decode("id-1", written.map((part) => Buffer.from(part))))
-        assert.deepStrictEqual({ ...record, ...fields }, record)
+        assert.strictEqual(Buffer.from(record.data).toString(), data)
+        assert.deepStrictEqual({ ...record, ...rest }, record)
         assert.deepStrictEqual(record.meta, { k: [1] })
       }
     ))
