@@ -135,8 +135,9 @@ if not ours and (job[5] or "") ~= "" and redis.call("EXISTS", WORKER .. job[5]) 
 local left = why(whereIs(queue, id))
 if left then return left end
 if not holdsListOrNothing(QUEUE .. queue) then return "the key of the queue holds something else" end
-redis.call("HSET", key, "status", "queued", "worker_name", "", "abandon_count", (tonumber(job[7] or "") or 0) + 1)
-redis.call("HDEL", key, "started_at", "execution")
+redis.call("HSET", key, "status", "queued", "worker_name", "", "started_at", "", "abandon_count",
+  (tonumber(job[7] or "") or 0) + 1)
+redis.call("HDEL", key, "execution")
 beginsWaiting(key, job[8])
 redis.call("LPUSH", QUEUE .. queue, id)
 return ""

@@ -23,7 +23,7 @@ import { luaGiveBack, luaIsQueued } from "./handover.js"
 /** What is read of a started job, in this order; of each queue first its name, then so many items for each job. */
 export type ClaimedItem = Uint8Array | null
 
-const itemsPerJob = 8
+const itemsPerJob = 7
 
 export interface Claimed {
   readonly queue: string
@@ -48,6 +48,15 @@ const number = (bytes: ClaimedItem): number => bytes === null || bytes.length ==
 
 const noBytes = new Uint8Array()
 
+/** How often the job has failed, and how often its worker died; most jobs were never started before. */
+const readTries = (bytes: ClaimedItem): readonly [failed: number, abandoned: number] => {
+  if (bytes === null) return noTries
+  const [failed, abandoned] = Bytes.text(bytes).split(",")
+  return [Number(failed) || 0, Number(abandoned) || 0]
+}
+
+const noTries = [0, 0] as const
+
 export const readClaimed = (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>): Array<Claimed> => {
   const claimed: Array<Claimed> = []
   for (const group of groups) {
@@ -55,7 +64,7 @@ export const readClaimed = (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>): 
     for (let at = 1; at < group.length; at += itemsPerJob) {
       const timeout = number(group[at + 3]!)
       const dueAt = number(group[at + 5]!)
-      const abandoned = number(group[at + 7]!) || 0
+      const [failed, abandoned] = readTries(group[at + 6]!)
       claimed.push({
         queue,
         id: text(group[at]!) ?? "",
@@ -64,7 +73,7 @@ export const readClaimed = (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>): 
         timeout: Number.isFinite(timeout) ? timeout : undefined,
         enqueuedAt: text(group[at + 4]!),
         dueAt: Math.abs(dueAt) * 1000 <= Date.latest ? dueAt : undefined,
-        attempt: 1 + (number(group[at + 6]!) || 0) + abandoned,
+        attempt: 1 + failed + abandoned,
         isSuspect: abandoned > 0
       })
     }
@@ -72,11 +81,40 @@ export const readClaimed = (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>): 
   return claimed
 }
 
-/** The fields of a job's hash that a worker needs, in the order of {@link readClaimed}. */
-export const luaClaimedFields = `"data", "timeout", "enqueued_at", "due_at", "failed_attempts", "abandon_count"`
+/** The fields of a job's hash that a worker needs, in the order of {@link readClaimed}; `tries` stands for the last one. */
+export const luaClaimedFields = `"data", "timeout", "enqueued_at", "due_at", "started_at"`
+
+export const luaTries = `
+-- How often a job was tried, as the worker is told it. What was never started has no such fields, and each that is absent
+-- costs Redis a search through the whole hash.
+local function tries(key)
+  local job = redis.call("HMGET", key, "failed_attempts", "abandon_count")
+  return (job[1] or job[2]) and (job[1] or "") .. "," .. (job[2] or "")
+end
+`
 
 /** How many executions a worker makes before it counts from the start again. */
 export const executionCounters = 2 ** 31
+
+/** The two hexadecimal digits of each number below 256. */
+const lastDigits = `\
+000102030405060708090a0b0c0d0e0f\
+101112131415161718191a1b1c1d1e1f\
+202122232425262728292a2b2c2d2e2f\
+303132333435363738393a3b3c3d3e3f\
+404142434445464748494a4b4c4d4e4f\
+505152535455565758595a5b5c5d5e5f\
+606162636465666768696a6b6c6d6e6f\
+707172737475767778797a7b7c7d7e7f\
+808182838485868788898a8b8c8d8e8f\
+909192939495969798999a9b9c9d9e9f\
+a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\
+b0b1b2b3b4b5b6b7b8b9babbbcbdbebf\
+c0c1c2c3c4c5c6c7c8c9cacbcccdcecf\
+d0d1d2d3d4d5d6d7d8d9dadbdcdddedf\
+e0e1e2e3e4e5e6e7e8e9eaebecedeeef\
+f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff\
+`
 
 /** Whether the execution was fetched ahead, in Lua. */
 export const luaIsAhead = `
@@ -85,7 +123,7 @@ local function isAhead(execution)
 end
 `
 
-export const luaClaim = `${luaIsQueued}${luaGiveBack}
+export const luaClaim = `${luaIsQueued}${luaGiveBack}${luaTries}
 local claimed, groups = 0, {}
 -- How many ids of jobs that are gone may be dropped in one call: it must stay short whatever the list holds.
 local drops = 1000
@@ -95,6 +133,17 @@ local held = false
 -- Jobs that have expired in their queue, or that somebody has deleted without taking their ids out.
 local gone = {}
 
+-- The ids of one call have all but their last digits in common, and making a text of a number takes long.
+local DIGITS, before, head = "${lastDigits}", -1, ""
+local function executionId(number)
+  local last = number % 256
+  if number - last ~= before then
+    before = number - last
+    head = EXECUTION_PREFIX .. string.format("%06x", before / 256)
+  end
+  return head .. string.sub(DIGITS, 2 * last + 1, 2 * last + 2)
+end
+
 -- Starts jobs of one list until there are as many as wanted. False when the list has no more to give.
 local function claimFrom(list, queue)
   local started, first = STARTED .. queue, claimed
@@ -102,48 +151,41 @@ local function claimFrom(list, queue)
   while claimed < WANT and drops > 0 and not held do
     local ids = attempt("LRANGE", list, 0, WANT - claimed - 1)
     if not ids or #ids == 0 then break end
-    local taken, members, count, seen, names = #ids, {}, 0, {}, {}
+    local taken, members, count, m = #ids, {}, 0, 0
     for i = 1, #ids do
       local id = ids[i]
       local key = JOB .. id
-      local job = redis.pcall("HMGET", key, "status", ${luaClaimedFields}, "ended_at", "ttl")
-      if job.err or not isQueued(job[1], job[2]) or seen[id] then
+      local job = redis.pcall("HMGET", key, "status", ${luaClaimedFields}, "ttl")
+      if job.err or not isQueued(job[1], job[2]) then
         drops = drops - 1
         if not job.err and not job[1] and not job[2] then gone[#gone + 1] = id end
       else
-        local ahead = claimed + count >= SLOTS
-        if ahead and (job[6] or job[7]) then
+        local ahead, tried = claimed + count >= SLOTS, job[6] and tries(key)
+        if ahead and tried then
           taken, held = i - 1, true
           break
         end
-        seen[id] = true
-        count = count + 1
-        local execution = EXECUTION_PREFIX ..
-          string.format("%08x", COUNTER % ${executionCounters} + (ahead and ${executionCounters} or 0))
-        COUNTER = COUNTER + 1
-        members[2 * count - 1], members[2 * count] = ABANDONED_AT, id .. ":" .. execution
-        names[count] = key
+        local execution = executionId(COUNTER % ${executionCounters} + (ahead and ${executionCounters} or 0))
+        local member = id .. ":" .. execution
+        -- The first one alone, before anything is written. The key of the registry may hold something foreign: all stays
+        -- where it is then.
+        if count == 0 then
+          if not attempt("ZADD", started, ABANDONED_AT, member) then return false end
+        else
+          members[m + 1], members[m + 2] = ABANDONED_AT, member
+          m = m + 2
+        end
+        redis.call("HSET", key, "status", "started", "started_at", NOW_DATE, "worker_name", WORKER,
+          "execution", execution)
+        -- What was never started and has no lifetime in the queue does not expire.
+        if job[6] or job[7] then redis.call("PERSIST", key) end
+        COUNTER, count = COUNTER + 1, count + 1
         group[n + 1], group[n + 2], group[n + 3], group[n + 4] = id, execution, job[2], job[3]
-        group[n + 5], group[n + 6], group[n + 7], group[n + 8] = job[4], job[5], job[6], job[7]
-        n = n + 8
-        -- What never ended and has no lifetime in the queue does not expire.
-        seen[count] = job[8] or job[9]
+        group[n + 5], group[n + 6], group[n + 7] = job[4], job[5], tried
+        n = n + 7
       end
     end
-    if count > 0 and not attempt("ZADD", started, unpack(members)) then
-      -- the key of the registry holds something foreign: all stays where it is
-      COUNTER = COUNTER - count
-      for i = n, n - 8 * count + 1, -1 do group[i] = nil end
-      break
-    end
-    local at = n - 8 * count + 2
-    for i = 1, count do
-      local key = names[i]
-      redis.call("HSET", key, "status", "started", "started_at", NOW_DATE, "worker_name", WORKER,
-        "execution", group[at])
-      at = at + 8
-      if seen[i] then redis.call("PERSIST", key) end
-    end
+    if m > 0 then redis.call("ZADD", started, unpack(members, 1, m)) end
     if taken > 0 then redis.call("LTRIM", list, taken, -1) end
     claimed = claimed + count
   end

@@ -19,26 +19,30 @@ export const luaComplete = `
 -- more, what their hashes say decides for each.
 local atOnce = 3
 
--- Jobs of one queue, each as id, execution, when it was started, value. \`refuse\` is told the position of each that is
--- not the current execution.
-local function completeAll(queue, jobs, refuse)
-  local count, taken = #jobs / 4, false
+-- Jobs of one queue that began at one time: in ARGV so many from one position on, \`each\` as id, execution, and of 3 the
+-- value. \`refuse\` is told the position of each that is not the current execution.
+local function completeAll(queue, startedAt, from, count, each, refuse)
+  local taken, at = false, from
   if count > atOnce then
     local members = {}
-    for i = 1, count do members[i] = jobs[4 * i - 3] .. ":" .. jobs[4 * i - 2] end
-    taken = attempt("ZREM", STARTED .. queue, unpack(members))
+    for i = 1, count do
+      members[i] = ARGV[at] .. ":" .. ARGV[at + 1]
+      at = at + each
+    end
+    taken, at = attempt("ZREM", STARTED .. queue, unpack(members)), from
   end
   local finished, inFinished, ended, inEnded, sets, ttls = {}, 0, {}, 0, {}, {}
   for i = 1, count do
-    local id, execution, startedAt, value = jobs[4 * i - 3], jobs[4 * i - 2], jobs[4 * i - 1], jobs[4 * i]
-    local key, job = JOB .. id, false
+    local id, execution, value, job = ARGV[at], ARGV[at + 1], each == 3 and ARGV[at + 2] or "", false
+    local key = JOB .. id
+    at = at + each
     if count > atOnce and taken or count <= atOnce and attempt("ZREM", STARTED .. queue, id .. ":" .. execution) == 1 then
       job = redis.pcall("HMGET", key, "status", "worker_name", "execution", "last_heartbeat", "result_ttl", "awaited",
         "repeats_left")
-      forgetExecution(id, execution, job[1], job[4])
+      if job[4] or not job[1] then forgetExecution(id, execution) end
     end
     if job and isCurrent(WORKER, execution, job[1], job[2], job[3]) then
-      local ttl, awaited = lifetime(job[5], ${defaultResultTtl}), job[6] == "1"
+      local ttl, awaited = job[5] and lifetime(job[5], ${defaultResultTtl}) or ${defaultResultTtl}, job[6] == "1"
       local repeats = job[7] and tonumber(job[7]) or 0
       if value ~= "" or awaited then
         if ttl ~= 0 then
@@ -69,14 +73,15 @@ local function completeAll(queue, jobs, refuse)
         inFinished = inFinished + 2
       end
       inEnded = inEnded + 1
-      ended[inEnded], sets[inEnded], ttls[inEnded] = id, dependentsOf(id), repeats > 0 and -1 or ttl
+      ended[inEnded], sets[inEnded] = id, key .. OF_DEPENDENTS
+      if job[5] or repeats > 0 then ttls[inEnded] = repeats > 0 and -1 or ttl end
     else
       refuse(i)
     end
   end
   if inFinished > 0 then attempt("ZADD", FINISHED .. queue, unpack(finished, 1, inFinished)) end
   if inEnded > 0 and redis.call("EXISTS", unpack(sets, 1, inEnded)) > 0 then
-    for i = 1, inEnded do releaseDependents(ended[i], "finished", ttls[i]) end
+    for i = 1, inEnded do releaseDependents(ended[i], "finished", ttls[i] or ${defaultResultTtl}) end
   end
 end
 `

@@ -8,8 +8,11 @@
  */
 
 export const luaDependents = `
+-- What follows the key of a job in that of the set of those which wait for it.
+local OF_DEPENDENTS = ":dependents"
+
 local function dependentsOf(id)
-  return JOB .. id .. ":dependents"
+  return JOB .. id .. OF_DEPENDENTS
 end
 
 local function isMet(status, allowFailure)

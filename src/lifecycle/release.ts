@@ -7,8 +7,8 @@
 
 export const luaRelease = `
 local function toQueued(queue, id, ttl)
-  redis.call("HSET", JOB .. id, "status", "queued", "worker_name", "")
-  redis.call("HDEL", JOB .. id, "started_at")
+  -- Empty, which is none to RQ, and not gone: it says to the claim that the job was started before.
+  redis.call("HSET", JOB .. id, "status", "queued", "worker_name", "", "started_at", "")
   beginsWaiting(JOB .. id, ttl)
   redis.call("LPUSH", QUEUE .. queue, id)
 end

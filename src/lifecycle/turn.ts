@@ -50,6 +50,8 @@ export type Ended =
     | { readonly _tag: "Released" }
   )
 
+type Completed = Extract<Ended, { readonly _tag: "Completed" }>
+
 export interface TurnParams {
   readonly worker: string
   /** Now, in Unix seconds as text. */
@@ -90,18 +92,44 @@ export interface TurnResult {
   readonly paused: ReadonlyArray<string>
 }
 
+/**
+ * What has completed in one queue and began at one time goes together: for Redis each text that it is sent costs as much as
+ * a good part of a command. Returns the position after the last of them.
+ */
+const pushCompleted = (out: Array<Redis.Arg>, all: ReadonlyArray<Ended>, from: number, first: Completed): number => {
+  const isVoid = first.returnValue === ""
+  let at = from
+  out.push(isVoid ? "void" : "complete", first.startedAt, 0)
+  const count = out.length - 1
+  for (; at < all.length; at++) {
+    const one = all[at]!
+    if (
+      one._tag !== "Completed" || one.queue !== first.queue || one.startedAt !== first.startedAt ||
+      (one.returnValue === "") !== isVoid
+    ) break
+    out.push(one.id, one.execution)
+    if (!isVoid) out.push(one.returnValue)
+  }
+  out[count] = at - from
+  return at
+}
+
 /** A queue is named where it is not the one of the job before. */
 const pushEnded = (out: Array<Redis.Arg>, all: ReadonlyArray<Ended>): void => {
   let queue: string | undefined
-  for (const ended of all) {
+  let at = 0
+  while (at < all.length) {
+    const ended = all[at]!
     if (ended.queue !== queue) {
       queue = ended.queue
       out.push("queue", queue)
     }
+    if (ended._tag === "Completed") {
+      at = pushCompleted(out, all, at, ended)
+      continue
+    }
+    at++
     switch (ended._tag) {
-      case "Completed":
-        out.push("complete", ended.id, ended.execution, ended.startedAt, ended.returnValue)
-        break
       case "Failed":
         out.push("fail", ended.id, ended.execution, ended.startedAt, ended.exception, ended.error, ended.retry)
         break
@@ -162,13 +190,10 @@ while at <= last do
   if kind == "queue" then
     queue = ARGV[at + 1]
     at = at + 2
-  elseif kind == "complete" then
-    local jobs, n, before = {}, 0, position
-    repeat
-      jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-      n, position, at = n + 4, position + 1, at + 5
-    until ARGV[at] ~= "complete"
-    completeAll(queue, jobs, function(i) tell(before + i, 0) end)
+  elseif kind == "complete" or kind == "void" then
+    local startedAt, count, each, before = ARGV[at + 1], tonumber(ARGV[at + 2]), kind == "void" and 2 or 3, position
+    completeAll(queue, startedAt, at + 3, count, each, function(i) tell(before + i, 0) end)
+    position, at = position + count, at + 3 + each * count
   else
     local id, execution, startedAt = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
     position = position + 1

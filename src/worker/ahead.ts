@@ -18,7 +18,7 @@ const readyMillis = 5
 const longestMillis = 4 * readyMillis
 
 /** How many jobs may lie ready. */
-const most = 128
+const most = 256
 
 /** A job that took longer says no more of the next ones than one that took so long. */
 const longestSample = 10 * readyMillis

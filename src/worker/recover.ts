@@ -4,7 +4,7 @@
  *
  * @internal
  */
-import { type ClaimedItem, luaClaimedFields, readClaimed } from "../lifecycle/claim.js"
+import { type ClaimedItem, luaClaimedFields, luaTries, readClaimed } from "../lifecycle/claim.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 
@@ -19,7 +19,7 @@ export const recover = Redis.script(
     name: "recover",
     numberOfKeys: 2,
     bytes: true,
-    lua: `
+    lua: `${luaTries}
 local prefix, groups = ARGV[1], {}
 for i = 2, #ARGV do
   local queue = ARGV[i]
@@ -31,9 +31,9 @@ for i = 2, #ARGV do
     if id and string.sub(execution, 1, #prefix) == prefix then
       local job = redis.pcall("HMGET", KEYS[2] .. id, "status", ${luaClaimedFields})
       if job[1] == "started" then
-        local n = #mine
+        local n, key = #mine, KEYS[2] .. id
         mine[n + 1], mine[n + 2], mine[n + 3], mine[n + 4] = id, execution, job[2], job[3]
-        mine[n + 5], mine[n + 6], mine[n + 7], mine[n + 8] = job[4], job[5], job[6], job[7]
+        mine[n + 5], mine[n + 6], mine[n + 7] = job[4], job[5], job[6] and tries(key)
       end
     end
   end

@@ -48,7 +48,7 @@ suite("claim: fetched ahead", (it) => {
       Effect.gen(function*() {
         yield* put(redis, "high", "a", "b", "c")
         yield* put(redis, "default", "d")
-        yield* redis.send("HSET", keys.job("b"), field, "1")
+        yield* redis.send("HSET", keys.job("b"), "started_at", "", field, "1")
         const queues = ["high", "default"]
         const first = yield* turn(redis, { want: 4, slots: 1, queues })
         assert.deepStrictEqual(claimedIn(first), [["a", execution(0)]])

@@ -16,7 +16,7 @@ import {
   waiting,
   zset
 } from "./support.js"
-import { completed, execution, putStarted, turn } from "./turn.js"
+import { completed, execution, prefix, putStarted, turn } from "./turn.js"
 
 const ids = (result: { readonly claimed: ReadonlyArray<{ readonly id: string }> }) => result.claimed.map(({ id }) => id)
 
@@ -60,8 +60,15 @@ suite("claim: queued -> started", (it) => {
       yield* put(redis, "default", "a", "b", "c")
       // as it was enqueued with a lifetime; as Python queues again what has ended, and was to be forgotten some day
       yield* redis.send("HSET", keys.job("a"), "ttl", "5")
-      yield* redis.send("HSET", keys.job("b"), "ended_at", "")
-      yield* redis.send("HSET", keys.job("c"), "ended_at", Wire.encode(now - 1000))
+      yield* redis.send("HSET", keys.job("b"), "started_at", "", "ended_at", "")
+      yield* redis.send(
+        "HSET",
+        keys.job("c"),
+        "started_at",
+        Wire.encode(now - 2000),
+        "ended_at",
+        Wire.encode(now - 1000)
+      )
       for (const id of ["a", "b", "c"]) yield* redis.send("EXPIRE", keys.job(id), 5)
       yield* turn(redis, { want: 3 })
       for (const id of ["a", "b", "c"]) yield* assertNoTtl(redis, keys.job(id))
@@ -216,6 +223,20 @@ suite("claim: queued -> started", (it) => {
       assert.strictEqual(yield* status(redis, "ended"), "finished")
       assert.strictEqual(yield* redis.send("GET", keys.queue("bad")), "a text")
       assert.isUndefined((yield* turn(redis, { queues: ["high", "low"], want: 3, counter: 2 })).problem)
+    }))
+
+  it("makes an execution of its own for each job, in all digits of its number", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* put(redis, "high", "a", "b", "c")
+      yield* put(redis, "low", "d", "e")
+      yield* redis.send("HSET", keys.job("b"), "status", "canceled")
+      const { claimed } = yield* turn(redis, { queues: ["high", "low"], want: 5, counter: 0x7fffe })
+      assert.deepStrictEqual(claimed.map((one) => [one.id, one.execution]), [
+        ["a", `${prefix}0007fffe`],
+        ["c", `${prefix}0007ffff`],
+        ["d", `${prefix}00080000`],
+        ["e", `${prefix}00080001`]
+      ])
     }))
 
   it("leaves in the queue, in order, what it can't start because the key of the registry is something else", ({ redis }) =>

@@ -17,7 +17,7 @@ import {
   waiting,
   zset
 } from "./support.js"
-import { completed, execution, failed, putExecution, putStarted, turn } from "./turn.js"
+import { completed, execution, failed, putExecution, putStarted, resultsOf, turn } from "./turn.js"
 
 suite("complete: started -> finished", (it) => {
   it("takes the execution out, keeps the result, and lets both expire with the default of RQ", ({ redis }) =>
@@ -50,6 +50,38 @@ suite("complete: started -> finished", (it) => {
       yield* turn(redis, { ended: [completed("a")] })
       const again = yield* assertUnchanged(redis, turn(redis, { ended: [completed("a"), completed("a")] }))
       assert.deepStrictEqual(again.handedIn, [false, false])
+    }))
+
+  it("takes many in one call, of several queues, begun at several times, with values and without", ({ redis }) =>
+    Effect.gen(function*() {
+      // id, queue, when it was started, value; of those that are not put none is the current execution
+      const all = [
+        ["a", "default", "1.5", ""],
+        ["b", "default", "1.5", "Mg=="],
+        ["c", "default", "1.5", "Mw=="],
+        ["d", "default", "2.5", "NA=="],
+        ["gone-1", "default", "2.5", "NQ=="],
+        ["e", "default", "2.5", ""],
+        ["f", "other", "2.5", ""],
+        ["gone-2", "other", "2.5", ""],
+        ["g", "other", "2.5", ""],
+        ["h", "other", "2.5", ""],
+        ["i", "other", "2.5", ""],
+        ["j", "default", "2.5", "MTA="]
+      ] as const
+      const isCurrent = (id: string) => !id.startsWith("gone")
+      for (const [id, queue] of all) if (isCurrent(id)) yield* putStarted(redis, id, { queue })
+      const ended = all.map(([id, queue, startedAt, returnValue]) => completed(id, { queue, startedAt, returnValue }))
+      assert.deepStrictEqual((yield* turn(redis, { ended })).handedIn, all.map(([id]) => isCurrent(id)))
+      for (const [id, queue, startedAt, value] of all.filter(([id]) => isCurrent(id))) {
+        assert.strictEqual(yield* status(redis, id), "finished")
+        assert.include(yield* members(redis, keys.finished(queue)), id)
+        const results = (yield* resultsOf(redis, id)).map((
+          entry
+        ) => [entry["execution_started_at"], entry["return_value"]])
+        assert.deepStrictEqual(results, value === "" ? [] : [[startedAt, value]], id)
+      }
+      for (const queue of ["default", "other"]) assert.deepStrictEqual(yield* members(redis, keys.started(queue)), [])
     }))
 
   it("is refused for an execution that was taken away", ({ redis }) =>

@@ -10,10 +10,10 @@ suite("release: started -> queued, at the front", (it) => {
       yield* redis.send("RPUSH", keys.queue("default"), "waiting")
       yield* putStarted(redis, "a")
       yield* putExecution(redis, "a")
-      const { started_at: _, ...before } = yield* job(redis, "a")
+      const before = yield* job(redis, "a")
       assert.deepStrictEqual((yield* turn(redis, { ended: [released("a")] })).handedIn, [true])
       assert.deepStrictEqual(yield* waiting(redis), ["a", "waiting"])
-      assert.deepStrictEqual(yield* job(redis, "a"), { ...before, status: "queued", worker_name: "" })
+      assert.deepStrictEqual(yield* job(redis, "a"), { ...before, status: "queued", worker_name: "", started_at: "" })
       assert.deepStrictEqual(yield* members(redis, keys.started("default")), [])
       assert.strictEqual(yield* redis.send("EXISTS", keys.executions("a"), keys.execution("a", execution(0))), 0)
       yield* assertNoTtl(redis, keys.job("a"))
@@ -61,6 +61,13 @@ suite("release: started -> queued, at the front", (it) => {
       const result = yield* turn(redis, { ended: [released("a")], want: 1, counter: 1 })
       assert.deepStrictEqual(result.claimed.map((one) => [one.id, one.execution]), [["a", execution(1)]])
       assert.deepStrictEqual(yield* members(redis, keys.started("default")), [`a:${execution(1)}`])
+    }))
+
+  it("remembers how often the job has failed and has seen its worker die", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { fields: { failed_attempts: "2", abandon_count: "1" } })
+      const { claimed } = yield* turn(redis, { ended: [released("a")], want: 1, counter: 1 })
+      assert.deepStrictEqual(claimed.map(({ attempt, isSuspect }) => [attempt, isSuspect]), [[4, true]])
     }))
 
   it("changes nothing while the key of the queue holds something else: maintenance finds the job later", ({ redis }) =>

@@ -361,7 +361,7 @@ export const deliberate = {
     why: "a job that is queued has no run that started",
     path: /^rq:job:g-1 started_at$/,
     rq: /^date now\+0$/,
-    ours: undefined
+    ours: /^$/
   }
 } as const satisfies Record<string, Deliberate>
 

@@ -662,18 +662,18 @@ export const mutations = [
     tests: conformance("claim")
   },
   {
-    name: "claim-twice",
-    what: "an id that stands in the list twice is run twice",
-    file: lifecycle("claim"),
-    find: "or seen[id] then",
-    replace: "then",
-    tests: conformance("claim")
+    name: "claim-tries",
+    what: "a job that was released is run as if it had never failed",
+    file: lifecycle("release"),
+    find: `, "started_at", "")`,
+    replace: `) redis.call("HDEL", JOB .. id, "started_at")`,
+    tests: conformance("release")
   },
   {
     name: "claim-ahead",
     what: "a job that took its worker with it takes what is fetched ahead with it as well",
     file: lifecycle("claim"),
-    find: "if ahead and (job[6] or job[7]) then",
+    find: "if ahead and tried then",
     replace: "if false then",
     tests: conformance("ahead")
   },
@@ -689,8 +689,8 @@ export const mutations = [
     name: "complete-many",
     what: "jobs that are handed in together stay in the registry of what is started",
     file: lifecycle("complete"),
-    find: `taken = attempt("ZREM"`,
-    replace: `taken = true or attempt("ZREM"`,
+    find: `taken, at = attempt("ZREM"`,
+    replace: `taken, at = true or attempt("ZREM"`,
     tests: conformance("complete")
   },
   {
@@ -769,8 +769,8 @@ export const mutations = [
     name: "claim-foreign-registry",
     what: "jobs are lost while the key of the registry holds something else",
     file: lifecycle("claim"),
-    find: `if count > 0 and not attempt("ZADD", started, unpack(members)) then`,
-    replace: `if count > 0 and not attempt("ZADD", started, unpack(members)) and false then`,
+    find: `if not attempt("ZADD", started, ABANDONED_AT, member) then return false end`,
+    replace: `attempt("ZADD", started, ABANDONED_AT, member)`,
     tests: conformance("claim", "paused")
   },
 

@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
 import { heartbeat } from "../../src/lifecycle/heartbeat.js"
+import { check, seed } from "../fuzz/support.js"
 import { PythonRq, suite } from "../support/python-rq.js"
 import { violations } from "./rules.js"
 
@@ -172,23 +173,20 @@ const whole = [
   "180"
 ]
 
-describe("never poison Python", () => {
+describe(`never poison Python (FUZZ_SEED=${seed})`, () => {
   it("with a job, whatever is passed", async () => {
     let accepted = 0
     let refused = 0
-    await FastCheck.assert(
-      FastCheck.asyncProperty(FastCheck.array(request, { minLength: 1, maxLength: 4 }), async (requests) => {
-        const found = await Effect.runPromise(Effect.gen(function*() {
-          const store = yield* RedisMemory.makeStore
-          const ids = yield* Effect.forEach(requests, submit).pipe(Effect.provide(appOn(store)))
-          accepted += ids.filter(Option.isSome).length
-          refused += ids.filter(Option.isNone).length
-          return violations(yield* RedisMemory.dump(store))
-        }))
-        assert.deepStrictEqual(found, [])
-      }),
-      { numRuns: 200 }
-    )
+    await check(FastCheck.array(request, { minLength: 1, maxLength: 4 }), 200, async (requests) => {
+      const found = await Effect.runPromise(Effect.gen(function*() {
+        const store = yield* RedisMemory.makeStore
+        const ids = yield* Effect.forEach(requests, submit).pipe(Effect.provide(appOn(store)))
+        accepted += ids.filter(Option.isSome).length
+        refused += ids.filter(Option.isNone).length
+        return violations(yield* RedisMemory.dump(store))
+      }))
+      assert.deepStrictEqual(found, [], found.join("; "))
+    })
     // neither is the rule
     assert.isAbove(accepted, 100)
     assert.isAbove(refused, 50)
@@ -197,43 +195,40 @@ describe("never poison Python", () => {
   it("with a worker and a scheduler, however jobs end", async () => {
     let ended = 0
     const Jobs = JobGroup.make(AnyNamed)
-    await FastCheck.assert(
-      FastCheck.asyncProperty(FastCheck.array(ending, { minLength: 1, maxLength: 6 }), async (endings) => {
-        const found = await Effect.runPromise(
-          Effect.gen(function*() {
-            const store = yield* RedisMemory.makeStore
-            const look = Effect.map(RedisMemory.dump(store), violations)
-            const all: Array<string> = []
-            yield* Effect.gen(function*() {
-              const queue = yield* Queue.Queue
-              const travel = yield* TimeTravel.TimeTravel
-              const left = endings.slice()
-              const handlers = Jobs.toLayer({
-                "jobs_mod.echo": () => Effect.suspend(() => toEffect(left.shift() ?? endings[0]!))
-              })
-              for (const [index] of endings.entries()) {
-                yield* (index % 2 === 0
-                  ? queue.enqueue(AnyNamed, {}, { queue: "q", timeout: "5 minutes" })
-                  : queue.enqueueIn("1500 millis", AnyNamed, {}, { queue: "q", resultTtl: "forever" }))
-              }
-              const worker = yield* Worker.make(Jobs, { queues: ["q"], concurrency: 3, withScheduler: true }).pipe(
-                Effect.provide(handlers)
-              )
-              for (const step of [0, 1500, 8000, 60_000, 300_000]) {
-                yield* travel.adjust(step)
-                all.push(...(yield* look))
-              }
-              const { failed, successful } = yield* worker.status
-              ended += failed + successful
-            }).pipe(Effect.scoped, Effect.provide(appOn(store)))
-            all.push(...(yield* look))
-            return all
-          }).pipe(Effect.provide(Layer.merge(TimeTravel.layer, Logger.minimumLogLevel(LogLevel.Fatal))))
-        )
-        assert.deepStrictEqual(found, [])
-      }),
-      { numRuns: 15 }
-    )
+    await check(FastCheck.array(ending, { minLength: 1, maxLength: 6 }), 15, async (endings) => {
+      const found = await Effect.runPromise(
+        Effect.gen(function*() {
+          const store = yield* RedisMemory.makeStore
+          const look = Effect.map(RedisMemory.dump(store), violations)
+          const all: Array<string> = []
+          yield* Effect.gen(function*() {
+            const queue = yield* Queue.Queue
+            const travel = yield* TimeTravel.TimeTravel
+            const left = endings.slice()
+            const handlers = Jobs.toLayer({
+              "jobs_mod.echo": () => Effect.suspend(() => toEffect(left.shift() ?? endings[0]!))
+            })
+            for (const [index] of endings.entries()) {
+              yield* (index % 2 === 0
+                ? queue.enqueue(AnyNamed, {}, { queue: "q", timeout: "5 minutes" })
+                : queue.enqueueIn("1500 millis", AnyNamed, {}, { queue: "q", resultTtl: "forever" }))
+            }
+            const worker = yield* Worker.make(Jobs, { queues: ["q"], concurrency: 3, withScheduler: true }).pipe(
+              Effect.provide(handlers)
+            )
+            for (const step of [0, 1500, 8000, 60_000, 300_000]) {
+              yield* travel.adjust(step)
+              all.push(...(yield* look))
+            }
+            const { failed, successful } = yield* worker.status
+            ended += failed + successful
+          }).pipe(Effect.scoped, Effect.provide(appOn(store)))
+          all.push(...(yield* look))
+          return all
+        }).pipe(Effect.provide(Layer.merge(TimeTravel.layer, Logger.minimumLogLevel(LogLevel.Fatal))))
+      )
+      assert.deepStrictEqual(found, [], found.join("; "))
+    })
     assert.isAbove(ended, 15)
   })
 

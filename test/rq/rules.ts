@@ -8,6 +8,8 @@ type State = Readonly<Record<string, RedisMemory.Entry>>
 type Hash = Readonly<Record<string, string>>
 
 const date = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/
+/** An empty one is none, as RQ itself writes it. */
+const dateOrEmpty = new RegExp(`^$|${date.source}`)
 const integer = /^-?\d+$/
 const decimal = /^\d+(\.\d+)?$/
 const id = /^[A-Za-z0-9_-]+$/
@@ -56,8 +58,8 @@ const jobFields: Fields = {
 
 const optionalJobFields: Fields = {
   enqueued_at: date,
-  started_at: date,
-  ended_at: date,
+  started_at: dateOrEmpty,
+  ended_at: dateOrEmpty,
   last_heartbeat: date,
   ttl: integer,
   result_ttl: integer,
