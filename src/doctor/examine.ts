@@ -176,14 +176,9 @@ export const make = (redis: Redis.RedisService) => {
           workerLives: lives,
           aliveUntil: until
         }))
-        // What maintenance does not know of: names may hold colons, so the longest name of a queue counts.
-        const mine = found.filter((rest) =>
-          rest.startsWith(`${name}:`) &&
-          !names.some((other) => other.length > name.length && rest.startsWith(`${other}:`))
-        )
-        for (const rest of mine) {
-          const worker = rest.slice(name.length + 1)
-          if (handovers.some((one) => one.worker === worker)) continue
+        // What maintenance does not know of.
+        for (const [queue, worker] of found.map(keys.splitHandover)) {
+          if (queue !== name || handovers.some((one) => keys.handoverName(one.worker) === worker)) continue
           const key = keys.handover(name, worker)
           const until = yield* redis.send<string | null>("ZSCORE", keys.handovers(name), worker).pipe(
             orWhenWrongType<string | null>(null)

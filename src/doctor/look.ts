@@ -7,6 +7,7 @@
 import { scoreAt } from "../invariants/dump.js"
 import type { Dependency, JobView, Place, PlaceKind } from "../invariants/state.js"
 import { luaAttempt } from "../lifecycle/attempt.js"
+import { luaHandoverOf } from "../lifecycle/handover.js"
 import * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
 import * as keys from "../wire/keys.js"
@@ -103,7 +104,7 @@ local depth, queuePrefix, at = tonumber(ARGV[1]), ARGV[2], 3
 local registries = { { "scheduled", SCHEDULED }, { "deferred", DEFERRED }, { "finished", FINISHED },
   { "failed", FAILED }, { "canceled", CANCELED } }
 
-${luaAttempt}
+${luaAttempt}${luaHandoverOf}
 local function rest()
   local count, items = tonumber(ARGV[at]), {}
   for i = 1, count do items[i] = ARGV[at + i] end
@@ -191,7 +192,7 @@ local function look(id, queues, executions)
       local workers = attempt("ZRANGE", HANDOVERS .. queue, 0, 999) or {}
       complete = complete and #workers < 1000
       for j = 1, #workers do
-        if attempt("LPOS", HANDOVER .. queue .. ":" .. workers[j], id, "MAXLEN", 1000) then
+        if attempt("LPOS", handoverOf(queue, workers[j]), id, "MAXLEN", 1000) then
           places[#places + 1] = { "handover", queue, "", workers[j] }
         end
       end
@@ -303,7 +304,8 @@ export const lookAtQueue = Redis.script(
     lua: `
 local queue, now, member = ARGV[1], ARGV[2], ARGV[3]
 local JOB, WORKER, HANDOVER, SCHEDULER = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
-${luaAttempt}local types = {}
+${luaAttempt}${luaHandoverOf}
+local types = {}
 for i = 1, 10 do types[i] = redis.call("TYPE", KEYS[i])["ok"] end
 -- An entry whose job is about to come, or gone, can't be promoted: it is not that one that is late.
 local dueId, dueAt = "", ""
@@ -315,7 +317,7 @@ local holder = attempt("GET", KEYS[10])
 local handovers = {}
 local known = attempt("ZRANGE", KEYS[9], 0, 999, "WITHSCORES") or {}
 for i = 1, #known, 2 do
-  local length = attempt("LLEN", HANDOVER .. queue .. ":" .. known[i]) or 0
+  local length = attempt("LLEN", handoverOf(queue, known[i])) or 0
   if length > 0 then
     handovers[#handovers + 1] = { known[i], length, redis.call("EXISTS", WORKER .. known[i]), known[i + 1] }
   end

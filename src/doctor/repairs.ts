@@ -5,7 +5,7 @@
  * @internal
  */
 import { luaAttempt, luaHoldsListOrNothing } from "../lifecycle/attempt.js"
-import { luaIsQueued } from "../lifecycle/handover.js"
+import { luaHandoverOf, luaIsQueued } from "../lifecycle/handover.js"
 import { graceSeconds } from "../lifecycle/promote.js"
 import { luaSecondsOf } from "../lifecycle/seconds.js"
 import { luaBeginsWaiting } from "../lifecycle/waits.js"
@@ -42,7 +42,7 @@ local FINISHED, FAILED, CANCELED, WORKER, HANDOVERS, HANDOVER = KEYS[6], KEYS[7]
 local REGISTRY = { scheduled = SCHEDULED, deferred = DEFERRED, finished = FINISHED, failed = FAILED, stopped = FAILED,
   canceled = CANCELED }
 ${luaSecondsOf}
-${luaAttempt}${luaHoldsListOrNothing}${luaBeginsWaiting}
+${luaAttempt}${luaHoldsListOrNothing}${luaBeginsWaiting}${luaHandoverOf}
 -- nil when the list is too long to be looked through
 local function isIn(list, id)
   if (attempt("LLEN", list) or 0) > ${longest} then return nil end
@@ -65,7 +65,7 @@ local function whereIs(queue, id)
   end
   local workers = attempt("ZRANGE", HANDOVERS .. queue, 0, -1) or {}
   for i = 1, #workers do
-    if attempt("LPOS", HANDOVER .. queue .. ":" .. workers[i], id) then return "a list" end
+    if attempt("LPOS", handoverOf(queue, workers[i]), id) then return "a list" end
   end
   return ""
 end
@@ -328,7 +328,7 @@ export const returnHandover = Redis.script(
     numberOfKeys: families.length,
     lua: `${luaCommon}${luaIsQueued}
 local queue, worker, NOW = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local list, target, handovers = HANDOVER .. queue .. ":" .. worker, QUEUE .. queue, HANDOVERS .. queue
+local list, target, handovers = handoverOf(queue, worker), QUEUE .. queue, HANDOVERS .. queue
 local hash = WORKER .. worker
 if redis.call("EXISTS", hash) == 1 and attempt("HEXISTS", hash, "death") ~= 1 then return { "its worker is alive" } end
 local until_ = attempt("ZSCORE", handovers, worker)

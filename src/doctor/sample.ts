@@ -117,7 +117,9 @@ export const draw = (
       } else if (key.startsWith(keys.family.results)) {
         add(key.slice(keys.family.results.length))
       } else if (key.startsWith(keys.ownFamily.handover)) {
-        handovers.add(key.slice(keys.ownFamily.handover.length))
+        const rest = key.slice(keys.ownFamily.handover.length)
+        handovers.add(rest)
+        queues.add(keys.splitHandover(rest)[0])
       } else if (key.startsWith(keys.family.queue)) {
         const name = key.slice(keys.family.queue.length)
         if (!name.includes(":intermediate")) queues.add(name)

@@ -96,14 +96,11 @@ export const fromDump = (dump: Dump, now: number): State => {
     if (all === undefined) places.set(id, [place])
     else all.push(place)
   }
-  /** Names may hold colons: the registry of the lists knows where the one ends and the other begins. */
+  /** What stands for a worker is its name, unless the registry of the lists knows one for which it stands. */
   const splitHandover = (rest: string): readonly [queue: string, worker: string] => {
-    for (let at = rest.indexOf(":"); at >= 0; at = rest.indexOf(":", at + 1)) {
-      const [queue, worker] = [rest.slice(0, at), rest.slice(at + 1)]
-      if (zsetOf(keys.handovers(queue)).some(([name]) => name === worker)) return [queue, worker]
-    }
-    const last = rest.lastIndexOf(":")
-    return [rest.slice(0, last), rest.slice(last + 1)]
+    const [queue, part] = keys.splitHandover(rest)
+    const known = zsetOf(keys.handovers(queue)).find(([name]) => keys.handoverName(name) === part)
+    return [queue, known?.[0] ?? part]
   }
   const isIntermediate = (key: string) => key.endsWith(":intermediate") && !listed.has(key)
 

@@ -24,7 +24,7 @@ import { luaDependents } from "./dependents.js"
 import { executionKeys, luaExecution } from "./execution.js"
 import { luaExpire } from "./expire.js"
 import { defaultFailureTtl, luaFail } from "./fail.js"
-import { luaGiveBack, luaIsQueued } from "./handover.js"
+import { luaGiveBack, luaHandoverOf, luaIsQueued } from "./handover.js"
 import { luaTakesMark } from "./mark.js"
 import { luaRelease } from "./release.js"
 import { luaResult } from "./result.js"
@@ -113,7 +113,7 @@ local interval, maxAbandons, limit, forget = ARGV[4], tonumber(ARGV[5]), tonumbe
 local python = ARGV[8] == "1"
 local MAINTENANCE, HANDOVERS, CLEANING =
   KEYS[${executionKeys.length + 1}], KEYS[${executionKeys.length + 2}], KEYS[${executionKeys.length + 3}]
-${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaFail}${luaRelease}${luaExpire}${luaIsAhead}${luaIsQueued}${luaGiveBack}${luaTakesMark}
+${luaExecution}${luaResult}${luaAgain}${luaDependents}${luaFail}${luaRelease}${luaExpire}${luaIsAhead}${luaIsQueued}${luaHandoverOf}${luaGiveBack}${luaTakesMark}
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 local function base64(bytes)
   local out = {}
@@ -320,7 +320,7 @@ for i = 9, #ARGV do
     local dead = attempt("ZRANGEBYSCORE", HANDOVERS .. queue, "-inf", "(" .. NOW_TEXT, "WITHSCORES", "LIMIT", 0, ${mostDead})
       or {}
     for j = 1, #dead, 2 do
-      local list = HANDOVER .. queue .. ":" .. dead[j]
+      local list = handoverOf(queue, dead[j])
       giveBack(attempt, list, QUEUE .. queue, JOB)
       if NOW - tonumber(dead[j + 1]) > forget then redis.call("ZREM", HANDOVERS .. queue, dead[j]) end
     end

@@ -18,7 +18,7 @@
  */
 import * as Bytes from "../wire/bytes.js"
 import * as Date from "../wire/date.js"
-import { luaGiveBack, luaIsQueued } from "./handover.js"
+import { luaGiveBack, luaHandoverOf, luaIsQueued } from "./handover.js"
 
 /** What is read of a started job, in this order; of each queue first its name, then so many items for each job. */
 export type ClaimedItem = Uint8Array | null
@@ -123,7 +123,7 @@ local function isAhead(execution)
 end
 `
 
-export const luaClaim = `${luaIsQueued}${luaGiveBack}${luaTries}
+export const luaClaim = `${luaIsQueued}${luaHandoverOf}${luaGiveBack}${luaTries}
 local claimed, groups = 0, {}
 -- How many ids of jobs that are gone may be dropped in one call: it must stay short whatever the list holds.
 local drops = 1000
@@ -199,7 +199,7 @@ local suspended, paused = 0, {}
 local function claimFromAll(queues, handedOver, isPaused)
   if handedOver then
     for i = 1, #queues do
-      local list = HANDOVER .. queues[i] .. ":" .. WORKER
+      local list = handoverOf(queues[i], WORKER)
       if not isPaused[queues[i]] then claimFrom(list, queues[i]) end
       giveBack(attempt, list, QUEUE .. queues[i], JOB)
     end

@@ -15,6 +15,15 @@ local function isQueued(status, data)
 end
 `
 
+/** Needs `HANDOVER`. */
+export const luaHandoverOf = `
+-- The list of what was handed over to a worker. A colon in the worker's name could make it the list of another worker and
+-- another queue.
+local function handoverOf(queue, worker)
+  return HANDOVER .. queue .. ":" .. string.gsub(worker, ":", ",")
+end
+`
+
 export const luaGiveBack = `
 local looks = ${mostLooks}
 -- The last one first, so that the order stays. An empty list costs one call. Returns what the last call did: false when all

@@ -6,6 +6,7 @@
 import type * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 import { luaAttempt, luaHoldsListOrNothing } from "./attempt.js"
+import { luaHandoverOf } from "./handover.js"
 import { luaBeginsWaiting } from "./waits.js"
 
 export const restingKeys: ReadonlyArray<Redis.Arg> = [
@@ -25,13 +26,13 @@ export const restingKeys: ReadonlyArray<Redis.Arg> = [
 const mostHandovers = 1000
 
 /** Needs `QUEUE`, `HANDOVERS`, `HANDOVER` and `attempt`. */
-export const luaTakeQueued = `
+export const luaTakeQueued = `${luaHandoverOf}
 -- Takes an id out of its queue, or out of the list of a worker that it has just been handed over to.
 local function takeQueued(origin, id)
   if attempt("LREM", QUEUE .. origin, 1, id) == 1 then return end
   local workers = attempt("ZRANGE", HANDOVERS .. origin, 0, ${mostHandovers - 1}) or {}
   for i = 1, #workers do
-    if attempt("LREM", HANDOVER .. origin .. ":" .. workers[i], 1, id) == 1 then return end
+    if attempt("LREM", handoverOf(origin, workers[i]), 1, id) == 1 then return end
   end
 end
 `

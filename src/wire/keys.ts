@@ -123,7 +123,7 @@ export const suspended = "rq:suspended"
  * name of a queue or a worker can make one of them look like one of RQ's keys.
  */
 export const ownFamily = {
-  /** `handover:<queue>:<worker>`: ids that were moved to a waiting worker and are not started yet. */
+  /** `handover:<queue>:<worker>`: ids that were moved to a waiting worker, of whose name a colon is a comma here. */
   handover: "rq:effect:handover:",
   /** `handovers:<queue>`: sorted set of workers with a handover list, by the time at which they count as dead. */
   handovers: "rq:effect:handovers:",
@@ -143,8 +143,17 @@ export const ownFamily = {
   lock: "rq:effect:lock:"
 } as const
 
+/** What stands for a worker in the key of its list. With a colon in it, it could be the list of another queue. */
+export const handoverName = (workerName: string): string => asText(workerName).replaceAll(":", ",")
+
 export const handover = (queueName: string, workerName: string): string =>
-  `${of(ownFamily.handover, queueName)}:${asText(workerName)}`
+  `${of(ownFamily.handover, queueName)}:${handoverName(workerName)}`
+
+/** Of what follows the family: the queue, and what stands for the worker. */
+export const splitHandover = (rest: string): readonly [queue: string, worker: string] => {
+  const last = rest.lastIndexOf(":")
+  return [rest.slice(0, last), rest.slice(last + 1)]
+}
 
 export const firstSeen = (queueName: string): string => of(ownFamily.firstSeen, queueName)
 

@@ -4,7 +4,7 @@
  * @internal
  */
 import { luaAttemptForeign } from "../lifecycle/attempt.js"
-import { luaGiveBack, luaIsQueued } from "../lifecycle/handover.js"
+import { luaGiveBack, luaHandoverOf, luaIsQueued } from "../lifecycle/handover.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 
@@ -109,7 +109,9 @@ export const unregister = Redis.script(
   {
     name: "unregister-worker",
     numberOfKeys: 8,
-    lua: `${luaAttemptForeign}${luaIsQueued}${luaGiveBack}
+    lua: `${luaAttemptForeign}${luaIsQueued}
+local HANDOVER = KEYS[5]
+${luaHandoverOf}${luaGiveBack}
 local key, member, worker, now, nowDate = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 attempt("SREM", KEYS[2], member)
 redis.call("DEL", KEYS[7])
@@ -117,7 +119,7 @@ local last = 6 + tonumber(ARGV[6])
 for i = last + 1, #ARGV do
   local queue = ARGV[i]
   attempt("SREM", KEYS[3] .. queue, member)
-  local problem = giveBack(redis.pcall, KEYS[5] .. queue .. ":" .. worker, KEYS[6] .. queue, KEYS[8])
+  local problem = giveBack(redis.pcall, handoverOf(queue, worker), KEYS[6] .. queue, KEYS[8])
   -- What can't be given back, because the key of the queue holds something else, and what may still come, is left to
   -- maintenance.
   if problem or ARGV[5] == "1" then

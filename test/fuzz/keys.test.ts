@@ -26,6 +26,8 @@ const others = [
   "workerName",
   "dependentOf",
   "typeOf",
+  "handoverName",
+  "splitHandover",
   "workerChannel",
   "schedulerChannel"
 ] as const

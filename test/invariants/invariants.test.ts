@@ -254,7 +254,7 @@ const rows: ReadonlyArray<Row> = [
     {
       "rq:queues": set("rq:queue:a:b"),
       "rq:job:a": job("queued", { origin: "a:b" }),
-      "rq:effect:handover:a:b:c:d": list("a"),
+      "rq:effect:handover:a:b:c,d": list("a"),
       "rq:effect:handovers:a:b": zset(["c:d", now + 20]),
       "rq:worker:c:d": hash({ queues: "a:b" })
     },

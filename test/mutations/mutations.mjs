@@ -721,9 +721,17 @@ export const mutations = [
     name: "cancel-handed-over",
     what: "a job that is canceled while it is handed over stays in the list of the worker",
     file: lifecycle("resting"),
-    find: `if attempt("LREM", HANDOVER`,
-    replace: `if false and attempt("LREM", HANDOVER`,
+    find: `if attempt("LREM", handoverOf`,
+    replace: `if false and attempt("LREM", handoverOf`,
     tests: conformance("cancel")
+  },
+  {
+    name: "handover-colon",
+    what: "a worker starts what was handed over to a worker of another queue, whose names make the same key",
+    file: lifecycle("handover"),
+    find: `string.gsub(worker, ":", ",")`,
+    replace: "worker",
+    tests: conformance("colons")
   },
   {
     name: "claim-paused",
