@@ -178,7 +178,7 @@ export const make = (redis: Redis.RedisService) => {
         }))
         // What maintenance does not know of.
         for (const [queue, worker] of found.map(keys.splitHandover)) {
-          if (queue !== name || handovers.some((one) => keys.handoverName(one.worker) === worker)) continue
+          if (queue !== name || handovers.some((one) => one.worker === worker)) continue
           const key = keys.handover(name, worker)
           const until = yield* redis.send<string | null>("ZSCORE", keys.handovers(name), worker).pipe(
             orWhenWrongType<string | null>(null)

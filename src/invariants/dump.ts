@@ -96,12 +96,6 @@ export const fromDump = (dump: Dump, now: number): State => {
     if (all === undefined) places.set(id, [place])
     else all.push(place)
   }
-  /** What stands for a worker is its name, unless the registry of the lists knows one for which it stands. */
-  const splitHandover = (rest: string): readonly [queue: string, worker: string] => {
-    const [queue, part] = keys.splitHandover(rest)
-    const known = zsetOf(keys.handovers(queue)).find(([name]) => keys.handoverName(name) === part)
-    return [queue, known?.[0] ?? part]
-  }
   const isIntermediate = (key: string) => key.endsWith(":intermediate") && !listed.has(key)
 
   const readEntries = (key: string, entry: DumpedKey, prefix: string, kind: PlaceKind) => {
@@ -112,7 +106,7 @@ export const fromDump = (dump: Dump, now: number): State => {
         put(id, { kind: "intermediate", queue, key, at: undefined, execution: undefined })
       }
     } else if (entry.type === "list") {
-      const [queue, worker] = kind === "handover" ? splitHandover(rest) : [rest, ""]
+      const [queue, worker] = kind === "handover" ? keys.splitHandover(rest) : [rest, ""]
       queues.add(queue)
       if (kind === "handover") {
         const until = zsetOf(keys.handovers(queue)).find(([name]) => name === worker)?.[1]

@@ -18,7 +18,7 @@ end
 /** Needs `HANDOVER`. */
 export const luaHandoverOf = `
 -- The list of what was handed over to a worker. A colon in the worker's name could make it the list of another worker and
--- another queue.
+-- another queue, so it is a comma, which no name holds.
 local function handoverOf(queue, worker)
   return HANDOVER .. queue .. ":" .. string.gsub(worker, ":", ",")
 end

@@ -143,16 +143,14 @@ export const ownFamily = {
   lock: "rq:effect:lock:"
 } as const
 
-/** What stands for a worker in the key of its list. With a colon in it, it could be the list of another queue. */
-export const handoverName = (workerName: string): string => asText(workerName).replaceAll(":", ",")
-
+/** With a colon of the worker's in it, it could be the list of another queue. No name of a worker holds a comma. */
 export const handover = (queueName: string, workerName: string): string =>
-  `${of(ownFamily.handover, queueName)}:${handoverName(workerName)}`
+  `${of(ownFamily.handover, queueName)}:${asText(workerName).replaceAll(":", ",")}`
 
-/** Of what follows the family: the queue, and what stands for the worker. */
+/** Of what follows the family. */
 export const splitHandover = (rest: string): readonly [queue: string, worker: string] => {
   const last = rest.lastIndexOf(":")
-  return [rest.slice(0, last), rest.slice(last + 1)]
+  return [rest.slice(0, last), rest.slice(last + 1).replaceAll(",", ":")]
 }
 
 export const firstSeen = (queueName: string): string => of(ownFamily.firstSeen, queueName)

@@ -338,6 +338,23 @@ const rows: ReadonlyArray<Row> = [
     left: []
   },
   {
+    name: "a worker with a colon in its name lives, also where maintenance doesn't know of its list",
+    given: (hands) =>
+      Effect.all([
+        putJob(hands.redis, "a"),
+        send(
+          hands,
+          `HSET rq:worker:b:c birth ${ago(1000)} last_heartbeat ${ago(1000)}`,
+          "EXPIRE rq:worker:b:c 600",
+          "SADD rq:workers rq:worker:b:c",
+          "SADD rq:workers:default rq:worker:b:c",
+          "RPUSH rq:effect:handover:default:b,c a"
+        )
+      ]),
+    found: [],
+    left: []
+  },
+  {
     name: "what a worker of RQ has taken goes back once it was seen there for a minute",
     given: (hands) =>
       Effect.all([

@@ -26,7 +26,6 @@ const others = [
   "workerName",
   "dependentOf",
   "typeOf",
-  "handoverName",
   "splitHandover",
   "workerChannel",
   "schedulerChannel"
