@@ -1,24 +1,28 @@
 /**
- * One sweeper for the deadlines of all running jobs, instead of a timer for each.
+ * One sweeper for the deadlines of all running jobs, instead of a timer for each. They go by the clock that nobody sets.
  *
  * @internal
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { longestSleep } from "../internal/duration.js"
 import * as Signal from "../internal/signal.js"
 
 export interface Deadlines {
-  /** Says that something runs until this instant, in milliseconds since 1970. */
+  /** Says that something runs until this instant. */
   readonly add: (deadline: number) => void
   /** Runs for ever: calls `expire` whenever the earliest deadline has passed. */
   readonly sweep: Effect.Effect<never>
 }
 
 /**
- * `earliest` gives the earliest deadline of what runs now, `expire` ends what has passed its deadline.
+ * `monotonic` gives the time in milliseconds, `earliest` the earliest deadline of what runs now, `expire` ends what has
+ * passed its deadline.
  */
-export const make = (earliest: () => number, expire: (now: number) => Effect.Effect<void>): Deadlines => {
+export const make = (
+  monotonic: () => number,
+  earliest: () => number,
+  expire: (now: number) => Effect.Effect<void>
+): Deadlines => {
   const sooner = Signal.make()
   let sleepsUntil = Infinity
   return {
@@ -26,7 +30,7 @@ export const make = (earliest: () => number, expire: (now: number) => Effect.Eff
       if (deadline < sleepsUntil) sooner.notify()
     },
     sweep: Effect.forever(Effect.gen(function*() {
-      const now = yield* Clock.currentTimeMillis
+      const now = monotonic()
       yield* expire(now)
       sleepsUntil = earliest()
       if (sleepsUntil === Infinity) return yield* sooner.wait

@@ -129,7 +129,10 @@ export const make = Effect.fnUntraced(function*(
     if (isSuspect) state.suspects--
     ahead.onEnded(now - self.startedAt)
     state.workingMillis += now - self.startedAt
-    if (self.interruptedFor === undefined && now - self.deadline >= overrunMillis) {
+    if (
+      self.interruptedFor === undefined && now - self.deadline >= overrunMillis &&
+      state.monotonic() - self.endsAt >= overrunMillis
+    ) {
       // The sweeper did not come to interrupt it: its handler held the event loop.
       Runtime.runFork(runtime)(state.log(Effect.logWarning(
         `job ${id} ended ${span(now - self.deadline)} after its timeout: it blocked the event loop`
@@ -201,16 +204,17 @@ export const make = Effect.fnUntraced(function*(
     })
 
   const deadlines = Deadlines.make(
+    state.monotonic,
     () => {
       let earliest = Infinity
       for (const self of running) {
-        if (self.interruptedFor === undefined && self.deadline < earliest) earliest = self.deadline
+        if (self.interruptedFor === undefined && self.endsAt < earliest) earliest = self.endsAt
       }
       return earliest
     },
     (now) =>
       Effect.forEach(
-        running.filter((self) => self.deadline <= now && self.interruptedFor === undefined),
+        running.filter((self) => self.endsAt <= now && self.interruptedFor === undefined),
         (self) => interrupt(self, "timeout"),
         { discard: true }
       )
@@ -256,12 +260,14 @@ export const make = Effect.fnUntraced(function*(
   const beginOne = (job: Claimed) => {
     const now = state.now()
     const timeout = job.timeout ?? defaultTimeout
+    // beyond what a date can say it never comes
+    const isEndless = timeout < 0 || now + timeout * 1000 > Date.latest
     const self: Running = {
       job,
       startedAt: now,
       startedText: seconds(now),
-      // beyond what a date can say it never comes
-      deadline: timeout < 0 || now + timeout * 1000 > Date.latest ? Infinity : now + timeout * 1000,
+      deadline: isEndless ? Infinity : now + timeout * 1000,
+      endsAt: isEndless ? Infinity : state.monotonic() + timeout * 1000,
       fiber: undefined,
       interruptedFor: undefined,
       interruptedAt: 0,
@@ -295,7 +301,7 @@ export const make = Effect.fnUntraced(function*(
       })
     }
     run(effect, false)
-    if (self.deadline < Infinity && !self.over) deadlines.add(self.deadline)
+    if (!isEndless && !self.over) deadlines.add(self.endsAt)
   }
 
   const giveBack: Executions["giveBack"] = () => {

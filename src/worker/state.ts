@@ -22,7 +22,10 @@ export interface Running {
   readonly startedAt: number
   /** `startedAt` as Redis is told, in Unix seconds. */
   readonly startedText: string
+  /** When its timeout is over, as others are told: the time of day may be set meanwhile. */
   readonly deadline: number
+  /** When it is over by {@link State.monotonic}. */
+  readonly endsAt: number
   fiber: Fiber.RuntimeFiber<Outcome, unknown> | undefined
   /** Why the worker interrupts it, and since when. */
   interruptedFor: "timeout" | "release" | "stop" | "lost" | undefined
@@ -176,6 +179,8 @@ export const make = (settings: Settings, clock: Clock.Clock) => {
       return true
     },
     now: () => clock.unsafeCurrentTimeMillis(),
+    /** Milliseconds since some instant, by the clock that nobody sets. */
+    monotonic: () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n),
     emit: (event: WorkerEvent) => {
       for (const listener of listeners) listener(event)
     },

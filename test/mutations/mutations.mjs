@@ -1005,6 +1005,14 @@ export const mutations = [
     tests: travel("running")
   },
   {
+    name: "worker-deadline-clock",
+    what: "a job's timeout is over sooner or later when the time of day is set",
+    file: "src/worker/executions.ts",
+    find: "endsAt: isEndless ? Infinity : state.monotonic() + timeout * 1000",
+    replace: "get endsAt() { return isEndless ? Infinity : this.deadline + state.monotonic() - state.now() }",
+    tests: travel("running")
+  },
+  {
     name: "worker-lost",
     what: "a job that was taken away runs on",
     file: "src/worker/beating.ts",

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Queue, Worker } from "effect-rq"
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -277,6 +278,34 @@ describe("a timeout", () => {
         assert.deepStrictEqual(record.endedAt, Option.some(DateTime.unsafeMake(182_000)))
       })
     ))
+
+  for (const [way, jump] of [["back", -3_600_000], ["forward", 3_600_000]] as const) {
+    it.effect(`is as long as it was when the time of day is set ${way} meanwhile`, () =>
+      travelling((world) =>
+        Effect.gen(function*() {
+          const base = yield* Effect.clock
+          let offset = 0
+          const clock: Clock.Clock = {
+            [Clock.ClockTypeId]: Clock.ClockTypeId,
+            unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + offset,
+            unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos(),
+            currentTimeMillis: Effect.sync(() => clock.unsafeCurrentTimeMillis()),
+            currentTimeNanos: base.currentTimeNanos,
+            sleep: (duration) => base.sleep(duration)
+          }
+          yield* Effect.withClock(world.worker("worker", { handler: () => Effect.never }), clock)
+          yield* enqueueNamed(world, ["a"], { timeout: "1 minute" })
+          yield* enqueueNamed(world, ["shorter"], { timeout: "40 seconds" })
+          yield* world.adjust("30 seconds")
+          offset = jump
+          yield* world.adjust("29999 millis")
+          assert.strictEqual(yield* world.status("a"), "started")
+          yield* world.adjust("1 millis")
+          assert.strictEqual(yield* world.status("a"), "failed")
+          assert.deepStrictEqual(world.texts("worker").filter((text) => text.includes("event loop")), [])
+        })
+      ))
+  }
 })
 
 describe("how a job ends", () => {
