@@ -246,10 +246,14 @@ export const make = Effect.fnUntraced(function*(
   }
 
   let isBeginning = false
+  /** Both clocks as the last job begun found them. To ask the one that nobody sets costs as much as a part of a job. */
+  let begunAt = NaN
+  let begunMonotonic = 0
   const begin: Executions["begin"] = () => {
     // A job that ends at once comes back here while it is begun.
     if (isBeginning) return
     isBeginning = true
+    begunAt = NaN
     while (state.fetched.length > 0 && running.length < concurrency && ahead.mayBegin()) {
       beginOne(state.fetched.shift()!.job)
     }
@@ -259,6 +263,10 @@ export const make = Effect.fnUntraced(function*(
 
   const beginOne = (job: Claimed) => {
     const now = state.now()
+    if (now !== begunAt) {
+      begunAt = now
+      begunMonotonic = state.monotonic()
+    }
     const timeout = job.timeout ?? defaultTimeout
     // beyond what a date can say it never comes
     const isEndless = timeout < 0 || now + timeout * 1000 > Date.latest
@@ -267,7 +275,7 @@ export const make = Effect.fnUntraced(function*(
       startedAt: now,
       startedText: seconds(now),
       deadline: isEndless ? Infinity : now + timeout * 1000,
-      endsAt: isEndless ? Infinity : state.monotonic() + timeout * 1000,
+      endsAt: isEndless ? Infinity : begunMonotonic + timeout * 1000,
       fiber: undefined,
       interruptedFor: undefined,
       interruptedAt: 0,

@@ -1008,7 +1008,7 @@ export const mutations = [
     name: "worker-deadline-clock",
     what: "a job's timeout is over sooner or later when the time of day is set",
     file: "src/worker/executions.ts",
-    find: "endsAt: isEndless ? Infinity : state.monotonic() + timeout * 1000",
+    find: "endsAt: isEndless ? Infinity : begunMonotonic + timeout * 1000",
     replace: "get endsAt() { return isEndless ? Infinity : this.deadline + state.monotonic() - state.now() }",
     tests: travel("running")
   },
