@@ -39,7 +39,7 @@ local function completeAll(queue, startedAt, from, count, each, refuse)
     if count > atOnce and taken or count <= atOnce and attempt("ZREM", STARTED .. queue, id .. ":" .. execution) == 1 then
       job = redis.pcall("HMGET", key, "status", "worker_name", "execution", "last_heartbeat", "result_ttl", "awaited",
         "repeats_left")
-      if job[4] or not job[1] then forgetExecution(id, execution) end
+      forgetExecution(id, execution, job[1], job[4])
     end
     if job and isCurrent(WORKER, execution, job[1], job[2], job[3]) then
       local ttl, awaited = job[5] and lifetime(job[5], ${defaultResultTtl}) or ${defaultResultTtl}, job[6] == "1"

@@ -83,8 +83,8 @@ end
 
 -- RQ's keys of an execution are there only where a heartbeat wrote them, which leaves its date with the job. Of a job that
 -- is gone nobody knows.
-local function forgetExecution(id, execution)
-  redis.call("DEL", EXECUTIONS .. id, EXECUTION .. id .. ":" .. execution)
+local function forgetExecution(id, execution, status, beaten)
+  if beaten or not status then redis.call("DEL", EXECUTIONS .. id, EXECUTION .. id .. ":" .. execution) end
 end
 
 -- Takes the execution out. Returns status, worker and the wanted fields of its job, or nil when it is not the current one
@@ -95,7 +95,7 @@ local function takeOut(owner, queue, id, execution, ...)
   local last = #fields + 2
   fields[last - 1], fields[last] = "execution", "last_heartbeat"
   local job = redis.pcall("HMGET", JOB .. id, unpack(fields))
-  if job[last] or not job[1] then forgetExecution(id, execution) end
+  forgetExecution(id, execution, job[1], job[last])
   if not isCurrent(owner, execution, job[1], job[2], job[last - 1]) then return nil end
   return job
 end

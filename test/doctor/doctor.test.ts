@@ -338,6 +338,18 @@ const rows: ReadonlyArray<Row> = [
     left: []
   },
   {
+    name: "what was handed over of a queue that nothing else tells of goes back as well",
+    given: (hands) =>
+      Effect.all([
+        putJob(hands.redis, "a", { origin: "a:b" }),
+        send(hands, "RPUSH rq:effect:handover:a:b:v a")
+      ]),
+    found: ["stray-handover"],
+    // of the queue where it waits now
+    left: ["no-worker", "unlisted-queue"],
+    afterwards: ({ redis }) => Effect.map(waiting(redis, "a:b"), (ids) => assert.deepStrictEqual(ids, ["a"]))
+  },
+  {
     name: "a worker with a colon in its name lives, also where maintenance doesn't know of its list",
     given: (hands) =>
       Effect.all([

@@ -1,6 +1,6 @@
 /**
- * Odd values, and how the tests in this folder are seeded: each run has a seed of its own, which stands in the names of
- * its tests. `FUZZ_SEED=1234 npx vitest run test/fuzz` repeats one, `FUZZ_RUNS=50` runs fifty times as many.
+ * Odd values, and how the tests in this folder (and test/rq/poison) are seeded: each run has a seed of its own, which stands
+ * in the names of its tests. `FUZZ_SEED=1234 npx vitest run test/fuzz` repeats one, `FUZZ_RUNS=50` runs fifty times as many.
  */
 import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"

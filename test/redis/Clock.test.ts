@@ -9,6 +9,7 @@ import * as Clock from "../../src/Clock.js"
 import * as Redis from "../../src/Redis.js"
 import * as RedisLive from "../../src/RedisLive.js"
 import * as RedisMemory from "../../src/RedisMemory.js"
+import { makeHost } from "../support/host.js"
 import * as RedisServer from "../support/redis-server.js"
 
 /** A server whose clock differs from ours by `shift`, over a network of given delays. */
@@ -38,28 +39,6 @@ const makeServer = Effect.sync(() => {
     connection: Effect.die("not asked for")
   })
   return { server, layer: Layer.succeed(Redis.Redis, service) }
-})
-
-/** A host on which the time of day and the monotonic clock are two things; both stand still while it is asleep. */
-const makeHost = Effect.map(Effect.clock, (base) => {
-  let wall = 0
-  const clock: EffectClock.Clock = {
-    [EffectClock.ClockTypeId]: EffectClock.ClockTypeId,
-    unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + wall,
-    unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos(),
-    currentTimeMillis: Effect.sync(() => clock.unsafeCurrentTimeMillis()),
-    currentTimeNanos: base.currentTimeNanos,
-    sleep: (duration) => base.sleep(duration)
-  }
-  const shift = (millis: number) => {
-    wall += millis
-  }
-  return {
-    clock,
-    /** Its time of day is read anew when it wakes up, its monotonic clock goes on where it was. */
-    sleeps: shift,
-    isSet: shift
-  }
 })
 
 describe("Clock.layerRedis", () => {

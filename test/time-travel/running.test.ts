@@ -3,7 +3,6 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Queue, Worker } from "effect-rq"
-import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -12,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as keys from "../../src/wire/keys.js"
+import { makeHost } from "../support/host.js"
 import { clocks, Task, TaskFailed, type TaskHandler, travelling, type World } from "./support/world.js"
 
 const range = (count: number) => Array.from({ length: count }, (_, index) => index)
@@ -283,25 +283,19 @@ describe("a timeout", () => {
     it.effect(`is as long as it was when the time of day is set ${way} meanwhile`, () =>
       travelling((world) =>
         Effect.gen(function*() {
-          const base = yield* Effect.clock
-          let offset = 0
-          const clock: Clock.Clock = {
-            [Clock.ClockTypeId]: Clock.ClockTypeId,
-            unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + offset,
-            unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos(),
-            currentTimeMillis: Effect.sync(() => clock.unsafeCurrentTimeMillis()),
-            currentTimeNanos: base.currentTimeNanos,
-            sleep: (duration) => base.sleep(duration)
-          }
-          yield* Effect.withClock(world.worker("worker", { handler: () => Effect.never }), clock)
+          const { clock, isSet } = yield* makeHost
+          const handler: TaskHandler = ({ name }) =>
+            name === "well" ? Effect.as(Effect.sleep("35 seconds"), name) : Effect.never
+          const worker = yield* Effect.withClock(world.worker("worker", { handler }), clock)
           yield* enqueueNamed(world, ["a"], { timeout: "1 minute" })
-          yield* enqueueNamed(world, ["shorter"], { timeout: "40 seconds" })
+          yield* enqueueNamed(world, ["shorter", "well"], { timeout: "40 seconds" })
           yield* world.adjust("30 seconds")
-          offset = jump
+          isSet(jump)
           yield* world.adjust("29999 millis")
           assert.strictEqual(yield* world.status("a"), "started")
           yield* world.adjust("1 millis")
           assert.strictEqual(yield* world.status("a"), "failed")
+          assert.strictEqual((yield* worker.service.status).successful, 1)
           assert.deepStrictEqual(world.texts("worker").filter((text) => text.includes("event loop")), [])
         })
       ))
