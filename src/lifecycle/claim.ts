@@ -20,10 +20,15 @@ import * as Bytes from "../wire/bytes.js"
 import * as Date from "../wire/date.js"
 import { luaGiveBack, luaHandoverOf, luaIsQueued } from "./handover.js"
 
-/** What is read of a started job, in this order; of each queue first its name, then so many items for each job. */
-export type ClaimedItem = Uint8Array | null
+/**
+ * Jobs that were started one after the other and have in common: their queue, their timeout, when they were queued, when they
+ * were due, how often they were tried. Then of each its id, its execution and its payload. Mostly many have all in common,
+ * and what is told of each is what Redis writes, sends, and Node reads.
+ */
+export type ClaimedGroup = ReadonlyArray<Uint8Array | null>
 
-const itemsPerJob = 7
+const itemsInCommon = 5
+const itemsPerJob = 3
 
 export interface Claimed {
   readonly queue: string
@@ -41,15 +46,16 @@ export interface Claimed {
   readonly isSuspect: boolean
 }
 
-const text = (bytes: ClaimedItem): string | undefined =>
+const text = (bytes: Uint8Array | null): string | undefined =>
   bytes === null || bytes.length === 0 ? undefined : Bytes.text(bytes)
 
-const number = (bytes: ClaimedItem): number => bytes === null || bytes.length === 0 ? NaN : Number(Bytes.text(bytes))
+const number = (bytes: Uint8Array | null): number =>
+  bytes === null || bytes.length === 0 ? NaN : Number(Bytes.text(bytes))
 
 const noBytes = new Uint8Array()
 
 /** How often the job has failed, and how often its worker died; most jobs were never started before. */
-const readTries = (bytes: ClaimedItem): readonly [failed: number, abandoned: number] => {
+const readTries = (bytes: Uint8Array | null): readonly [failed: number, abandoned: number] => {
   if (bytes === null) return noTries
   const [failed, abandoned] = Bytes.text(bytes).split(",")
   return [Number(failed) || 0, Number(abandoned) || 0]
@@ -57,22 +63,25 @@ const readTries = (bytes: ClaimedItem): readonly [failed: number, abandoned: num
 
 const noTries = [0, 0] as const
 
-export const readClaimed = (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>): Array<Claimed> => {
+export const readClaimed = (groups: ReadonlyArray<ClaimedGroup>): Array<Claimed> => {
   const claimed: Array<Claimed> = []
   for (const group of groups) {
     const queue = text(group[0]!) ?? ""
-    for (let at = 1; at < group.length; at += itemsPerJob) {
-      const timeout = number(group[at + 3]!)
-      const dueAt = number(group[at + 5]!)
-      const [failed, abandoned] = readTries(group[at + 6]!)
+    const seconds = number(group[1]!)
+    const timeout = Number.isFinite(seconds) ? seconds : undefined
+    const enqueuedAt = text(group[2]!)
+    const due = number(group[3]!)
+    const dueAt = Math.abs(due) * 1000 <= Date.latest ? due : undefined
+    const [failed, abandoned] = readTries(group[4]!)
+    for (let at = itemsInCommon; at < group.length; at += itemsPerJob) {
       claimed.push({
         queue,
         id: text(group[at]!) ?? "",
         execution: text(group[at + 1]!) ?? "",
         data: group[at + 2] ?? noBytes,
-        timeout: Number.isFinite(timeout) ? timeout : undefined,
-        enqueuedAt: text(group[at + 4]!),
-        dueAt: Math.abs(dueAt) * 1000 <= Date.latest ? dueAt : undefined,
+        timeout,
+        enqueuedAt,
+        dueAt,
         attempt: 1 + failed + abandoned,
         isSuspect: abandoned > 0
       })
@@ -81,15 +90,26 @@ export const readClaimed = (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>): 
   return claimed
 }
 
-/** The fields of a job's hash that a worker needs, in the order of {@link readClaimed}; `tries` stands for the last one. */
+/** The fields of a job's hash that a worker needs, as `tellClaimed` takes them after its status. */
 export const luaClaimedFields = `"data", "timeout", "enqueued_at", "due_at", "started_at"`
 
-export const luaTries = `
+export const luaTellClaimed = `
 -- How often a job was tried, as the worker is told it. What was never started has no such fields, and each that is absent
 -- costs Redis a search through the whole hash.
 local function tries(key)
   local job = redis.call("HMGET", key, "failed_attempts", "abandon_count")
   return (job[1] or job[2]) and (job[1] or "") .. "," .. (job[2] or "")
+end
+
+-- What is answered, as \`readClaimed\` reads it.
+local groups, group, inGroup = {}, {}, 0
+local function tellClaimed(queue, id, execution, job, tried)
+  if queue ~= group[1] or job[3] ~= group[2] or job[4] ~= group[3] or job[5] ~= group[4] or tried ~= group[5] then
+    group, inGroup = { queue, job[3], job[4], job[5], tried }, ${itemsInCommon}
+    groups[#groups + 1] = group
+  end
+  group[inGroup + 1], group[inGroup + 2], group[inGroup + 3] = id, execution, job[2]
+  inGroup = inGroup + ${itemsPerJob}
 end
 `
 
@@ -123,8 +143,8 @@ local function isAhead(execution)
 end
 `
 
-export const luaClaim = `${luaIsQueued}${luaHandoverOf}${luaGiveBack}${luaTries}
-local claimed, groups = 0, {}
+export const luaClaim = `${luaIsQueued}${luaHandoverOf}${luaGiveBack}${luaTellClaimed}
+local claimed = 0
 -- How many ids of jobs that are gone may be dropped in one call: it must stay short whatever the list holds.
 local drops = 1000
 -- Whether the next one is not to be fetched ahead.
@@ -146,8 +166,7 @@ end
 
 -- Starts jobs of one list until there are as many as wanted. False when the list has no more to give.
 local function claimFrom(list, queue)
-  local started, first = STARTED .. queue, claimed
-  local group, n = { queue }, 1
+  local started = STARTED .. queue
   while claimed < WANT and drops > 0 and not held do
     local ids = attempt("LRANGE", list, 0, WANT - claimed - 1)
     if not ids or #ids == 0 then break end
@@ -180,16 +199,13 @@ local function claimFrom(list, queue)
         -- What was never started and has no lifetime in the queue does not expire.
         if job[6] or job[7] then redis.call("PERSIST", key) end
         COUNTER, count = COUNTER + 1, count + 1
-        group[n + 1], group[n + 2], group[n + 3], group[n + 4] = id, execution, job[2], job[3]
-        group[n + 5], group[n + 6], group[n + 7] = job[4], job[5], tried
-        n = n + 7
+        tellClaimed(queue, id, execution, job, tried)
       end
     end
     if m > 0 then redis.call("ZADD", started, unpack(members, 1, m)) end
     if taken > 0 then redis.call("LTRIM", list, taken, -1) end
     claimed = claimed + count
   end
-  if claimed > first then groups[#groups + 1] = group end
   return claimed >= WANT or drops <= 0 or held
 end
 

@@ -19,6 +19,19 @@ export const luaComplete = `
 -- more, what their hashes say decides for each.
 local atOnce = 3
 
+-- Of a job that has just been taken out of the started registry: whether this was its current run, how long it and its result
+-- are kept (nil: not said), whether somebody waits for it, and how often it repeats.
+local function read(key, id, execution)
+  local job = redis.pcall("HMGET", key, "status", "execution", "last_heartbeat")
+  -- what is plain has nothing else to tell, and nobody but this worker has started it (see \`askedRarely\` in wire/jobHash)
+  if job[1] == "started" and job[2] == execution and not job[3] then return true, nil, false, 0 end
+  job = redis.pcall("HMGET", key, "status", "worker_name", "execution", "last_heartbeat", "result_ttl", "awaited",
+    "repeats_left")
+  forgetExecution(id, execution, job[1], job[4])
+  return isCurrent(WORKER, execution, job[1], job[2], job[3]),
+    job[5] and lifetime(job[5], ${defaultResultTtl}), job[6] == "1", tonumber(job[7] or "") or 0
+end
+
 -- Jobs of one queue that began at one time: in ARGV so many from one position on, \`each\` as id, execution, and of 3 the
 -- value. \`refuse\` is told the position of each that is not the current execution.
 local function completeAll(queue, startedAt, from, count, each, refuse)
@@ -33,17 +46,14 @@ local function completeAll(queue, startedAt, from, count, each, refuse)
   end
   local finished, inFinished, ended, inEnded, sets, ttls = {}, 0, {}, 0, {}, {}
   for i = 1, count do
-    local id, execution, value, job = ARGV[at], ARGV[at + 1], each == 3 and ARGV[at + 2] or "", false
-    local key = JOB .. id
+    local id, execution, value = ARGV[at], ARGV[at + 1], each == 3 and ARGV[at + 2] or ""
+    local key, isOurs, said, awaited, repeats = JOB .. id, false, nil, false, 0
     at = at + each
     if count > atOnce and taken or count <= atOnce and attempt("ZREM", STARTED .. queue, id .. ":" .. execution) == 1 then
-      job = redis.pcall("HMGET", key, "status", "worker_name", "execution", "last_heartbeat", "result_ttl", "awaited",
-        "repeats_left")
-      forgetExecution(id, execution, job[1], job[4])
+      isOurs, said, awaited, repeats = read(key, id, execution)
     end
-    if job and isCurrent(WORKER, execution, job[1], job[2], job[3]) then
-      local ttl, awaited = job[5] and lifetime(job[5], ${defaultResultTtl}) or ${defaultResultTtl}, job[6] == "1"
-      local repeats = job[7] and tonumber(job[7]) or 0
+    if isOurs then
+      local ttl = said or ${defaultResultTtl}
       if value ~= "" or awaited then
         if ttl ~= 0 then
           addResult(id, "1", execution, startedAt, repeats > 0 and -1 or ttl, "return_value", value, "")
@@ -74,7 +84,7 @@ local function completeAll(queue, startedAt, from, count, each, refuse)
       end
       inEnded = inEnded + 1
       ended[inEnded], sets[inEnded] = id, key .. OF_DEPENDENTS
-      if job[5] or repeats > 0 then ttls[inEnded] = repeats > 0 and -1 or ttl end
+      if said or repeats > 0 then ttls[inEnded] = repeats > 0 and -1 or ttl end
     else
       refuse(i)
     end

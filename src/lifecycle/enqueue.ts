@@ -26,20 +26,21 @@ export interface CommonFields {
   readonly more: ReadonlyArray<string>
 }
 
-/** Field, value, field, value, ... of the hash of a new job that waits for none, beside those that are its own. */
+/**
+ * Field, value, field, value, ... of the hash of a new job that waits for none, beside those that are its own and its status.
+ * Redis goes through a hash from its beginning, so what is asked for each time it is moved comes first.
+ */
 export const commonFields = (
   { date, more, queue, timeout }: CommonFields,
   status: "queued" | "scheduled"
 ): ReadonlyArray<string> => [
-  "origin",
-  queue,
-  "status",
-  status,
   "timeout",
   timeout,
+  ...(status === "queued" ? ["enqueued_at", date] : []),
+  "origin",
+  queue,
   "created_at",
   date,
-  ...(status === "queued" ? ["enqueued_at", date] : []),
   ...more
 ]
 
@@ -145,8 +146,8 @@ if count == 1 then
     if known == 1 then redis.call("SREM", KEYS[1], name) end
     return requireType(list, "list") or pushed
   end
-  redis.call("HSET", key, "data", ARGV[6], "description", ARGV[7], "origin", queue, "status", "queued",
-    "timeout", ARGV[8], "created_at", ARGV[9], "enqueued_at", ARGV[9], unpack(ARGV, 10))
+  redis.call("HSET", key, "status", "queued", "data", ARGV[6], "description", ARGV[7], "timeout", ARGV[8],
+    "enqueued_at", ARGV[9], "origin", queue, "created_at", ARGV[9], unpack(ARGV, 10))
   if ttl ~= "" then redis.call("EXPIRE", key, ttl) end
   return 1
 end
@@ -173,7 +174,7 @@ for j = 1, count do
   if taken[id] or isKnown and redis.call("EXISTS", key) == 1 then
     added[j], all = 0, false
   else
-    redis.call("HSET", key, "data", ARGV[at + 2], "description", ARGV[at + 3], unpack(common))
+    redis.call("HSET", key, "status", "queued", "data", ARGV[at + 2], "description", ARGV[at + 3], unpack(common))
     if common.ttl then redis.call("EXPIRE", key, common.ttl) end
     local queue = common.queue
     if common.front then

@@ -116,6 +116,13 @@ local function wrongType(key, expected)
   return key .. " holds a " .. redis.call("TYPE", key)["ok"] .. ", expected a " .. expected
 end
 
+-- What is not plain (see \`askedRarely\` in wire/jobHash) may have a lifetime in the queue. Whether it goes to the front.
+local function waitsOtherwise(key)
+  local job = redis.call("HMGET", key, "ttl", "enqueue_at_front", "enqueue_at_front_on_retry", "ended_at")
+  beginsWaiting(key, job[1])
+  return job[2] == "1" or job[3] == "1" and (job[4] or "") ~= ""
+end
+
 local function promoteDue(scheduled, queue, seen, skip)
   -- Mostly nothing is due, which one look at the head tells. pcall: a foreign type is this queue's problem alone.
   local head = redis.pcall("ZRANGE", scheduled, skip, skip, "WITHSCORES")
@@ -134,11 +141,10 @@ local function promoteDue(scheduled, queue, seen, skip)
     local id, score = due[2 * i - 1], due[2 * i]
     local key = jobs .. id
     -- pcall: a foreign key of another type under the job's name must not stop the others half way
-    local job = redis.pcall("HMGET", key, "status", "ttl", "enqueue_at_front", "enqueue_at_front_on_retry")
+    local job = redis.pcall("HMGET", key, "status", "last_heartbeat")
     if job[1] == "scheduled" then
       redis.call("HSET", key, "status", "queued", "enqueued_at", nowDate, "due_at", score)
-      beginsWaiting(key, job[2])
-      if job[3] == "1" or job[4] == "1" and (redis.call("HGET", key, "ended_at") or "") ~= "" then
+      if job[2] and waitsOtherwise(key) then
         redis.call("LPUSH", queue, id)
       else
         toBack[#toBack + 1] = id

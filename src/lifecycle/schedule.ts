@@ -78,7 +78,7 @@ for j = 1, count do
   if taken[id] or isKnown and redis.call("EXISTS", key) == 1 then
     added[j], all = 0, false
   else
-    redis.call("HSET", key, "data", ARGV[at + 3], "description", ARGV[at + 4], unpack(common))
+    redis.call("HSET", key, "status", "scheduled", "data", ARGV[at + 3], "description", ARGV[at + 4], unpack(common))
     local queue = common.queue
     local entries = last[queue] or {}
     entries[#entries + 1] = ARGV[at + 2]

@@ -12,7 +12,7 @@ import * as Bytes from "../wire/bytes.js"
 import * as Date from "../wire/date.js"
 import * as keys from "../wire/keys.js"
 import { luaAgain } from "./again.js"
-import { type Claimed, type ClaimedItem, luaClaim, readClaimed } from "./claim.js"
+import { type Claimed, type ClaimedGroup, luaClaim, readClaimed } from "./claim.js"
 import { luaComplete } from "./complete.js"
 import { luaDependents } from "./dependents.js"
 import { type Execution, executionKeys, luaExecution } from "./execution.js"
@@ -216,7 +216,7 @@ return { position, outcomes, groups, more and 1 or 0, held and 1 or 0, PROBLEM, 
       [count, outcomes, groups, more, held, problem, suspended, paused]: readonly [
         number,
         ReadonlyArray<number | Uint8Array>,
-        ReadonlyArray<ReadonlyArray<ClaimedItem>>,
+        ReadonlyArray<ClaimedGroup>,
         number,
         number,
         Uint8Array,

@@ -14,12 +14,13 @@ const mark = Redis.script((id: string) => [keys.job(id), keys.results(id), id], 
   name: "await",
   numberOfKeys: 2,
   lua: `
-local status = redis.call("TYPE", KEYS[1])["ok"] == "hash" and redis.call("HGET", KEYS[1], "status")
+local job = redis.call("TYPE", KEYS[1])["ok"] == "hash" and redis.call("HMGET", KEYS[1], "status", "last_heartbeat") or {}
+local status = job[1]
 if not status then return { "missing", "" } end
 if status == "finished" or status == "failed" or status == "stopped" or status == "canceled" then
   return { "ended", status }
 end
-redis.call("HSET", KEYS[1], "awaited", "1")
+redis.call("HSET", KEYS[1], "awaited", "1", "last_heartbeat", job[2] or "") -- see askedRarely in wire/jobHash
 local last = redis.call("XREVRANGE", KEYS[2], "+", "-", "COUNT", 1)
 return { "waiting", last[1] and last[1][1] or "0-0" }
 `,

@@ -155,7 +155,7 @@ const finish = (
     parents,
     allowFailure: options.allowFailure === true,
     now: Date.seconds(now),
-    fields: ["data", data, "description", description, ...commonFields(common, frame.status)]
+    fields: ["status", frame.status, "data", data, "description", description, ...commonFields(common, frame.status)]
   }
   const edge = { _tag: "Admit", job: admission, due: due === undefined ? undefined : DateTime.unsafeMake(due) } as const
   return Either.right(new PreparedJob(id, job.name, common.queue, refuses, parents, edge))

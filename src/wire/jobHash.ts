@@ -41,6 +41,20 @@ export interface MoreFields {
 export const shownDescription = (text: string): string => text === "" ? "(no description)" : text
 
 /**
+ * What is asked of a job only where its hash has `last_heartbeat`: a field that isn't there costs Redis a search through the
+ * whole hash. RQ writes `last_heartbeat`, if only empty, whenever it saves, starts or beats for a job; here it comes with
+ * any of these, and with `awaited`. A hash without it is that of a plain job: it has none of them, and nobody of RQ has
+ * started it.
+ */
+export const askedRarely: ReadonlyArray<string> = [
+  "result_ttl",
+  "repeats_left",
+  "ttl",
+  "enqueue_at_front",
+  "enqueue_at_front_on_retry"
+]
+
+/**
  * Field, value, field, value, as HSET takes them.
  *
  * Throws RangeError for a number that RQ has no form for. A fraction of a second is rounded up, since a Python worker
@@ -67,6 +81,7 @@ export const encodeMore = (fields: MoreFields): ReadonlyArray<string> => {
   }
   if (fields.allowDependencyFailures === true) out.push("allow_dependency_failures", "1")
   if (fields.groupId !== undefined) out.push("group_id", fields.groupId)
+  if (askedRarely.some((field) => out.includes(field))) out.push("last_heartbeat", "")
   return out
 }
 

@@ -4,7 +4,7 @@
  *
  * @internal
  */
-import { type ClaimedItem, luaClaimedFields, luaTries, readClaimed } from "../lifecycle/claim.js"
+import { type ClaimedGroup, luaClaimedFields, luaTellClaimed, readClaimed } from "../lifecycle/claim.js"
 import * as Redis from "../Redis.js"
 import * as keys from "../wire/keys.js"
 
@@ -19,28 +19,23 @@ export const recover = Redis.script(
     name: "recover",
     numberOfKeys: 2,
     bytes: true,
-    lua: `${luaTries}
-local prefix, groups = ARGV[1], {}
+    lua: `${luaTellClaimed}
+local prefix = ARGV[1]
 for i = 2, #ARGV do
   local queue = ARGV[i]
-  local mine = { queue }
   -- pcall: a foreign key in place of one registry must not hide what is in the others
   local members = redis.pcall("ZRANGE", KEYS[1] .. queue, 0, -1)
   for j = 1, #members do
     local id, execution = string.match(members[j], "^(.*):([^:]*)$")
     if id and string.sub(execution, 1, #prefix) == prefix then
-      local job = redis.pcall("HMGET", KEYS[2] .. id, "status", ${luaClaimedFields})
-      if job[1] == "started" then
-        local n, key = #mine, KEYS[2] .. id
-        mine[n + 1], mine[n + 2], mine[n + 3], mine[n + 4] = id, execution, job[2], job[3]
-        mine[n + 5], mine[n + 6], mine[n + 7] = job[4], job[5], job[6] and tries(key)
-      end
+      local key = KEYS[2] .. id
+      local job = redis.pcall("HMGET", key, "status", ${luaClaimedFields})
+      if job[1] == "started" then tellClaimed(queue, id, execution, job, job[6] and tries(key)) end
     end
   end
-  if #mine > 1 then groups[#groups + 1] = mine end
 end
 return groups
 `,
-    result: (groups: ReadonlyArray<ReadonlyArray<ClaimedItem>>) => readClaimed(groups)
+    result: (groups: ReadonlyArray<ClaimedGroup>) => readClaimed(groups)
   }
 )

@@ -10,10 +10,14 @@ import { touch } from "../../src/worker/touch.js"
 import { assertUnchanged, at, job, members, now, putJob, suite, waiting, zset } from "./support.js"
 import { completed, execution, failed, putStarted, released, stopped, turn } from "./turn.js"
 
-/** The job runs at w2; the execution that w1 had of it before is still in the registry, as Python's requeue leaves it. */
+/**
+ * The job runs at w2; the execution that w1 had of it before is still in the registry, as Python's requeue leaves it. Its hash
+ * names the worker alone.
+ */
 const putStale = (redis: RedisService) =>
   Effect.gen(function*() {
     yield* putStarted(redis, "a", { execution: execution(9), fields: { worker_name: "w2", retries_left: "3" } })
+    yield* redis.send("HDEL", keys.job("a"), "execution")
     yield* redis.send("ZADD", keys.started("default"), Wire.seconds(now + 10_000), `a:${execution(0)}`)
   })
 

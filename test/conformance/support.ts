@@ -15,6 +15,7 @@ import * as Redis from "../../src/Redis.js"
 import * as RedisLive from "../../src/RedisLive.js"
 import * as RedisMemory from "../../src/RedisMemory.js"
 import * as Wire from "../../src/wire/date.js"
+import * as JobHash from "../../src/wire/jobHash.js"
 import * as keys from "../../src/wire/keys.js"
 import * as Golden from "../support/golden.js"
 import * as RedisServer from "../support/redis-server.js"
@@ -109,6 +110,7 @@ export const putJob = (
     status: "queued",
     timeout: "180",
     created_at: Wire.encode(now),
+    ...[...JobHash.askedRarely, "awaited"].some((field) => field in fields) ? { last_heartbeat: "" } : {},
     ...fields
   }
   return Effect.asVoid(redis.send("HSET", keys.job(id), ...Object.entries(hash).flat()))

@@ -49,6 +49,7 @@ export const putStarted = (
       origin: queue,
       started_at: Wire.encode(now),
       worker_name: "w1",
+      execution: executionId,
       ...options.fields
     })
     yield* redis.send(

@@ -106,7 +106,8 @@ export const deliberate = {
     why: "short jobs are spared what only long ones need: a job has a heartbeat from the worker's first one on",
     path: /^rq:job:\S+ last_heartbeat$/,
     rq: /^date/,
-    ours: undefined
+    ours: /^$/,
+    orNothing: true
   },
   failureExpires: {
     why: "RQ keeps the entry for ever, so that Redis fills with failures whose job is long gone",
@@ -303,12 +304,6 @@ export const deliberate = {
     path: /^rq:wip:default g-1:<id 1>$/,
     rq: /^#0 now\+90$/,
     ours: /^#0 now\+0$/
-  },
-  preciseClaim: {
-    why: "until when a worker has to send a heartbeat is kept to the millisecond",
-    path: /^rq:wip:default g-1:<id 1> precision$/,
-    rq: /^seconds$/,
-    ours: /^milliseconds$/
   },
   suspendedTakesNone: {
     why: "a worker that waits when the fleet is suspended takes one more job in RQ, and none here: it is run later",

@@ -543,7 +543,7 @@ const scenarios: ReadonlyArray<
   [
     "worker_killed_then_cleanup",
     "after_kill",
-    [...ran, "lateExecution", "shortMemory", "ownWorkerKeys", "timeFromStart", "shortClaim", "preciseClaim"],
+    [...ran, "lateExecution", "shortMemory", "ownWorkerKeys", "timeFromStart", "shortClaim"],
     (stage) => killed(stage, {})
   ],
   [

@@ -9,7 +9,7 @@ import { enqueueNamed, hget, TaskFailed, travelling, type World } from "./suppor
 
 /** As a worker of RQ leaves the hash of a job that it has started: it leaves fields alone that it does not know. */
 const startElsewhere = (world: World, id: string) =>
-  world.redis.send("HSET", keys.job(id), "status", "started", "worker_name", "python")
+  world.redis.send("HSET", keys.job(id), "status", "started", "worker_name", "python", "last_heartbeat", "now")
 
 describe("a job that another worker runs by now", () => {
   for (const ends of ["well", "badly", "with its worker"] as const) {

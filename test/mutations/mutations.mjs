@@ -67,15 +67,15 @@ export const mutations = [
     name: "promote-front",
     what: "a job for the front of the queue goes to its end",
     file: lifecycle("promote"),
-    find: `if job[3] == "1" or job[4]`,
-    replace: `if job[4]`,
+    find: `return job[2] == "1" or job[3]`,
+    replace: `return job[3]`,
     tests: conformance("promote")
   },
   {
     name: "promote-ttl",
     what: "a promoted job waits for longer than its ttl",
     file: lifecycle("promote"),
-    find: `beginsWaiting(key, job[2])`,
+    find: `beginsWaiting(key, job[1])`,
     replace: "",
     tests: conformance("promote")
   },
@@ -461,8 +461,8 @@ export const mutations = [
     name: "complete-fence",
     what: "complete has an effect for an execution that was taken away",
     file: lifecycle("complete"),
-    find: "if job and isCurrent(WORKER, execution, job[1], job[2], job[3]) then",
-    replace: "job = job or {} if true then",
+    find: "if isOurs then",
+    replace: "if true then",
     tests: conformance("complete", "fence")
   },
   {
@@ -472,6 +472,30 @@ export const mutations = [
     find: "isCurrent(WORKER, execution",
     replace: "isCurrent(nil, execution",
     tests: conformance("complete", "fence")
+  },
+  {
+    name: "plain-started",
+    what: "complete ends a job that was plain when it was claimed and runs in Python by now",
+    file: lifecycle("complete"),
+    find: "job[2] == execution and not job[3] then return true",
+    replace: "job[2] == execution then return true",
+    tests: conformance("plain")
+  },
+  {
+    name: "plain-awaited",
+    what: "nothing says that somebody awaits a plain job",
+    file: "src/queue/awaiting.ts",
+    find: `, "last_heartbeat", job[2] or ""`,
+    replace: "",
+    tests: conformance("plain")
+  },
+  {
+    name: "plain-options",
+    what: "nothing says that a job has options which are looked for rarely",
+    file: "src/wire/jobHash.ts",
+    find: `out.push("last_heartbeat", "")`,
+    replace: "out.push()",
+    tests: conformance("plain")
   },
   {
     name: "fail-fence",

@@ -60,7 +60,7 @@ const optionalJobFields: Fields = {
   enqueued_at: date,
   started_at: dateOrEmpty,
   ended_at: dateOrEmpty,
-  last_heartbeat: date,
+  last_heartbeat: dateOrEmpty,
   ttl: integer,
   result_ttl: integer,
   failure_ttl: integer,

@@ -135,7 +135,7 @@ describe("jobs", () => {
         const expected = new Map<string, unknown>()
         for (const [field, leaf] of Object.entries(hash)) {
           const text = Golden.text(leaf)
-          if (text === "" || field === "webhooks") continue
+          if (text === "" && !(field === "last_heartbeat" && flat.includes(field)) || field === "webhooks") continue
           expected.set(
             field,
             field === "data"

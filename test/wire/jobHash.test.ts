@@ -25,7 +25,8 @@ describe("encodeMore", () => {
         ["failure_ttl", "-1"],
         ["ttl", "-1"],
         ["meta", `{"a":1}`],
-        ["enqueue_at_front", "1"]
+        ["enqueue_at_front", "1"],
+        ["last_heartbeat", ""]
       ].flat()
     )
     assert.strictEqual(JobHash.timeout(1.2), "2")
