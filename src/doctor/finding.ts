@@ -20,6 +20,7 @@ const fields: Readonly<Record<Repair["_tag"], ReadonlyArray<string>>> = {
   DropEntry: ["job", "key", "member"],
   DropDuplicate: ["job", "key"],
   ExpireResults: ["job"],
+  ShowOptions: ["job"],
   EndLock: ["queue", "holder"],
   Abandon: ["queue"],
   Tidy: ["queue"],

@@ -10,6 +10,7 @@ import { luaAttempt } from "../lifecycle/attempt.js"
 import { luaHandoverOf } from "../lifecycle/handover.js"
 import * as Redis from "../Redis.js"
 import * as Date from "../wire/date.js"
+import * as JobHash from "../wire/jobHash.js"
 import * as keys from "../wire/keys.js"
 
 /** An id, and where it was come across. */
@@ -41,7 +42,9 @@ type Row = readonly [
   complete: number,
   waits: number,
   dependencies: ReadonlyArray<readonly [id: string, status: string, knows: number]>,
-  keepsResults: number
+  keepsResults: number,
+  /** Which fields of {@link JobHash.unseenOptions} it has. */
+  options: ReadonlyArray<string>
 ]
 
 const text = (value: string): string | undefined => value === "" ? undefined : value
@@ -104,6 +107,9 @@ local depth, queuePrefix, at = tonumber(ARGV[1]), ARGV[2], 3
 local registries = { { "scheduled", SCHEDULED }, { "deferred", DEFERRED }, { "finished", FINISHED },
   { "failed", FAILED }, { "canceled", CANCELED } }
 
+-- as \`unseenOptions\` in wire/jobHash asks for them
+local OPTIONS = { "last_heartbeat", "awaited", "result_ttl", "repeats_left", "ttl", "enqueue_at_front",
+  "enqueue_at_front_on_retry" }
 ${luaAttempt}${luaHandoverOf}
 local function rest()
   local count, items = tonumber(ARGV[at]), {}
@@ -135,11 +141,14 @@ end
 local function look(id, queues, executions)
   local key, places, complete = JOB .. id, {}, true
   local kind = redis.call("TYPE", key)["ok"]
-  local job, ttl, hasData = {}, -1, 0
+  local job, ttl, hasData, options = {}, -1, 0, {}
   if kind == "hash" then
     job = redis.call("HMGET", key, "status", "origin", "worker_name", "execution", "enqueued_at", "due_at",
       "repeats_left", "allow_dependency_failures")
     hasData, ttl = redis.call("HEXISTS", key, "data"), redis.call("PTTL", key)
+    for i = 1, #OPTIONS do
+      if redis.call("HEXISTS", key, OPTIONS[i]) == 1 then options[#options + 1] = OPTIONS[i] end
+    end
   end
   local status = job[1]
   local known = {}
@@ -210,7 +219,7 @@ local function look(id, queues, executions)
   local worker = job[3] or ""
   return { kind, status or "", job[2] or "", hasData, worker, worker ~= "" and livesWorker(worker) and 1 or 0,
     job[4] or "", job[5] or "", job[6] or "", job[7] and 1 or 0, job[8] or "", ttl, places, complete and 1 or 0,
-    waits, dependencies, redis.call("PTTL", RESULTS .. id) == -1 and 1 or 0 }
+    waits, dependencies, redis.call("PTTL", RESULTS .. id) == -1 and 1 or 0, options }
 end
 
 local out = {}
@@ -243,7 +252,8 @@ return out
           ? undefined
           : row[15].map(([id, status, knows]): Dependency => ({ id, status: text(status), knows: knows === 1 })),
         strayExecutions: [],
-        keepsResults: row[16] === 1
+        keepsResults: row[16] === 1,
+        unseenOptions: JobHash.unseenOptions((field) => row[17].includes(field))
       }))
   }
 )

@@ -26,6 +26,7 @@ export const make = (redis: Redis.RedisService) => {
   const dropEntry = redis.eval(Repairs.dropEntry)
   const dropDuplicate = redis.eval(Repairs.dropDuplicate)
   const expireResults = redis.eval(Repairs.expireResults)
+  const showOptions = redis.eval(Repairs.showOptions)
   const endLock = redis.eval(Repairs.endLock)
   const returnHandover = redis.eval(Repairs.returnHandover)
   const forgetWorker = redis.eval(Repairs.forgetWorker)
@@ -87,6 +88,8 @@ export const make = (redis: Redis.RedisService) => {
         return dropDuplicate(repair)
       case "ExpireResults":
         return expireResults(repair.job)
+      case "ShowOptions":
+        return showOptions(repair.job)
       case "EndLock":
         return endLock(repair)
       case "Abandon":

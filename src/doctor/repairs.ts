@@ -293,6 +293,19 @@ return ""
   result
 })
 
+/** A job whose options nobody looks for gets the field that tells of them. */
+export const showOptions = Redis.script((job: string) => [keys.job(job)], {
+  name: "show-options",
+  numberOfKeys: 1,
+  lua: `
+if redis.call("TYPE", KEYS[1])["ok"] ~= "hash" then return "there is no such job any more" end
+if redis.call("HEXISTS", KEYS[1], "last_heartbeat") == 1 then return "they are seen now" end
+redis.call("HSET", KEYS[1], "last_heartbeat", "")
+return ""
+`,
+  result
+})
+
 /** A lock that never lapses gets a lease, which its holder renews when it is alive. */
 export const endLock = Redis.script(
   (params: { readonly queue: string; readonly holder: string }) => [keys.schedulerLock(params.queue), params.holder],

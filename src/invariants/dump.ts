@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Date from "../wire/date.js"
+import * as JobHash from "../wire/jobHash.js"
 import * as keys from "../wire/keys.js"
 import type { Dependency, HandoverView, JobView, Place, PlaceKind, QueueView, State } from "./state.js"
 
@@ -174,6 +175,7 @@ export const fromDump = (dump: Dump, now: number): State => {
       enqueuedAt: Date.decode(hash?.["enqueued_at"] ?? ""),
       dueAt: hash?.["due_at"] === undefined ? undefined : Number(hash["due_at"]) * 1000,
       repeats: hash?.["repeats_left"] !== undefined,
+      unseenOptions: JobHash.unseenOptions((field) => hash?.[field] !== undefined),
       allowFailure: hash?.["allow_dependency_failures"] === "1",
       expiresAt: entry?.expiresAt ?? undefined,
       places: places.get(id) ?? [],

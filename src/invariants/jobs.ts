@@ -293,6 +293,21 @@ const checkPromotion = (job: JobView, queue: string): ReadonlyArray<Violation> =
   })]
 }
 
+const checkOptions = (job: JobView, queue: string): ReadonlyArray<Violation> =>
+  job.unseenOptions.length === 0 || placeOf[job.status ?? ""]?.some((kind) => resting.has(kind)) === true
+    ? []
+    : [violation({
+      code: "unseen-options",
+      severity: "warning",
+      job: job.id,
+      queue,
+      message:
+        `job ${job.id} of ${queue} has ${job.unseenOptions.join(" and ")}, and no last_heartbeat, without which ` +
+        "nobody looks for that",
+      remedy: "effect-rq doctor --fix adds the field, empty; who writes jobs by hand writes it as well",
+      repair: { _tag: "ShowOptions", job: job.id }
+    })]
+
 /**
  * A worker of RQ moves an id there before it starts the job, which takes it milliseconds. One that is seen there for longer
  * has lost its worker. Not a matter of one state, so it is asked apart.
@@ -360,7 +375,8 @@ export const checkJob = (job: JobView, now: number, lapsedMillis: number): Reado
     ...checkPlaces(job, queue, now),
     ...checkDependencies(job, queue),
     ...checkLife(job, now, lapsedMillis),
-    ...checkPromotion(job, queue)
+    ...checkPromotion(job, queue),
+    ...checkOptions(job, queue)
   )
   return found
 }

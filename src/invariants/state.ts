@@ -56,6 +56,8 @@ export interface JobView {
   readonly enqueuedAt: number | undefined
   readonly dueAt: number | undefined
   readonly repeats: boolean
+  /** The options that it has and that nobody looks for, see `askedRarely` in wire/jobHash. */
+  readonly unseenOptions: ReadonlyArray<string>
   readonly allowFailure: boolean
   /** When its hash expires; undefined for never. */
   readonly expiresAt: number | undefined

@@ -26,6 +26,8 @@ export type Code =
   | "stray-execution"
   /** Results that are kept for ever, of a job that is gone. */
   | "stray-results"
+  /** A job has options that nobody looks for. */
+  | "unseen-options"
   /** A job was promoted before it was due. */
   | "early-promotion"
   /** A job that waits for others, all of which have ended. */
@@ -82,6 +84,8 @@ export type Repair =
   | { readonly _tag: "DropDuplicate"; readonly job: string; readonly key: string }
   /** Results that are kept for ever, of a job that is gone: a day more. */
   | { readonly _tag: "ExpireResults"; readonly job: string }
+  /** Options of a job that nobody looks for: its hash gets the field that tells of them. */
+  | { readonly _tag: "ShowOptions"; readonly job: string }
   /** A lock that never lapses gets RQ's own lease. */
   | { readonly _tag: "EndLock"; readonly queue: string; readonly holder: string }
   | { readonly _tag: "Abandon"; readonly queue: string }

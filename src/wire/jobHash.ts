@@ -54,6 +54,10 @@ export const askedRarely: ReadonlyArray<string> = [
   "enqueue_at_front_on_retry"
 ]
 
+/** The fields of a hash that nobody asks for, since it has no `last_heartbeat`. */
+export const unseenOptions = (has: (field: string) => boolean): ReadonlyArray<string> =>
+  has("last_heartbeat") ? [] : [...askedRarely, "awaited"].filter(has)
+
 /**
  * Field, value, field, value, as HSET takes them.
  *

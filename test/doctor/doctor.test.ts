@@ -494,6 +494,18 @@ const rows: ReadonlyArray<Row> = [
     left: []
   },
   {
+    name: "options that nobody looks for get the field that tells of them",
+    given: (hands) =>
+      Effect.zipRight(
+        putJob(hands.redis, "a"),
+        send(hands, "HSET rq:job:a ttl 60 enqueue_at_front_on_retry 1", "RPUSH rq:queue:default a")
+      ),
+    found: ["unseen-options"],
+    left: [],
+    afterwards: ({ redis }) =>
+      Effect.map(job(redis, "a"), (fields) => assert.deepInclude(fields, { status: "queued", last_heartbeat: "" }))
+  },
+  {
     name: "a job that was promoted before it was due",
     given: ({ redis }) =>
       Effect.all([
@@ -590,10 +602,12 @@ suite("the doctor", (it) => {
         `ZADD rq:deferred:default ${seconds} c`,
         "SADD rq:workers rq:worker:v",
         "PERSIST rq:scheduler-lock:default",
-        "RPUSH rq:effect:handover:default:u x"
+        "RPUSH rq:effect:handover:default:u x",
+        "HSET rq:job:d data [] origin default status queued result_ttl 5",
+        "RPUSH rq:queue:default d"
       )
       const report = yield* examine()
-      assert.lengthOf(report.findings, 7, codes(report).join())
+      assert.lengthOf(report.findings, 8, codes(report).join())
       yield* putJob(hands.redis, "c", { status: "deferred" })
       yield* putJob(hands.redis, "b", { status: "started" })
       yield* send(
@@ -601,7 +615,8 @@ suite("the doctor", (it) => {
         `ZADD rq:wip:default ${seconds + 5} a:${ours}`,
         "HSET rq:worker:v queues default",
         "HSET rq:worker:u queues default",
-        "SET rq:scheduler-lock:default other"
+        "SET rq:scheduler-lock:default other",
+        "HSET rq:job:d last_heartbeat x"
       )
       const before = yield* state(hands.redis)
       for (const [code, left] of yield* mend(report)) assert.isString(left, code)

@@ -44,6 +44,7 @@ const repair = FastCheck.record({
     "DropEntry",
     "DropDuplicate",
     "ExpireResults",
+    "ShowOptions",
     "EndLock",
     "Abandon",
     "Tidy",

@@ -237,11 +237,28 @@ const rows: ReadonlyArray<Row> = [
     ["stray-results"],
     { job: "a" }
   ],
+  [
+    "options that nobody looks for",
+    { "rq:job:a": job("queued", { result_ttl: "5", awaited: "1" }), "rq:queue:q": list("a") },
+    ["unseen-options"],
+    { job: "a", severity: "warning" },
+    "ShowOptions"
+  ],
+  [
+    "options that are looked for",
+    { "rq:job:a": job("queued", { result_ttl: "5", last_heartbeat: "" }), "rq:queue:q": list("a") },
+    []
+  ],
+  [
+    "options that were not looked for",
+    { "rq:job:a": job("finished", { result_ttl: "5" }), "rq:finished:q": zset(["a", now + 5]) },
+    []
+  ],
   ["keys of a run that is over", { [`rq:execution:a:${ours}`]: hash({ id: ours }) }, ["stray-execution"]],
   [
     "a repetition of Python's, finished and scheduled at once",
     {
-      "rq:job:a": job("scheduled", { repeats_left: "1" }),
+      "rq:job:a": job("scheduled", { repeats_left: "1", last_heartbeat: "" }),
       "rq:scheduled:q": zset(["a", now + 5]),
       "rq:finished:q": zset(["a", now + 50])
     },

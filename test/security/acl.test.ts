@@ -250,7 +250,7 @@ describe("the users of docs/security.md", () => {
             "SET rq:scheduler-lock:mail 4711",
             "SADD rq:workers rq:worker:v",
             "XADD rq:results:stray * type 1",
-            "HSET rq:job:other data [] origin other status queued",
+            "HSET rq:job:other data [] origin other status queued ttl 60",
             "RPUSH rq:queue:other other"
           ]
         ) {
@@ -290,6 +290,7 @@ describe("the users of docs/security.md", () => {
           "RestartLost",
           "ReturnHandover",
           "SettleDependent",
+          "ShowOptions",
           "Tidy"
         ])
         assert.lengthOf(yield* Effect.provide(look, as("operator")), found.length)
