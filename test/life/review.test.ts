@@ -300,7 +300,7 @@ describe("odd fields and keys", () => {
           for (const id of ["a", "odd", "z"]) {
             yield* world.queue.enqueueIn("10 seconds", Task, { name: id }, { jobId: id })
           }
-          yield* world.redis.send("HSET", keys.job("odd"), "ttl", ttl)
+          yield* world.redis.send("HSET", keys.job("odd"), "ttl", ttl, "last_heartbeat", "")
           yield* world.adjust("12 seconds")
           yield* world.scheduler("scheduler")
           yield* world.adjust("2 seconds")
