@@ -123,6 +123,15 @@ local function waitsOtherwise(key)
   return job[2] == "1" or job[3] == "1" and (job[4] or "") ~= ""
 end
 
+-- What is due, and how many texts tell of each: its id and its score, or the id alone where all as many as may be looked at are
+-- due when the first one is. That is so where many are due at once, and to write a number takes Redis as long as to find a job.
+local function dueFrom(scheduled, skip, limit, first)
+  if limit == 0 then return {}, 1 end
+  local last = redis.call("ZRANGE", scheduled, skip + limit - 1, skip + limit - 1, "WITHSCORES")
+  if last[2] == first then return redis.call("ZRANGE", scheduled, skip, skip + limit - 1), 1 end
+  return redis.call("ZRANGEBYSCORE", scheduled, "-inf", now, "WITHSCORES", "LIMIT", skip, limit), 2
+end
+
 local function promoteDue(scheduled, queue, seen, skip)
   -- Mostly nothing is due, which one look at the head tells. pcall: a foreign type is this queue's problem alone.
   local head = redis.pcall("ZRANGE", scheduled, skip, skip, "WITHSCORES")
@@ -133,12 +142,12 @@ local function promoteDue(scheduled, queue, seen, skip)
   if list ~= "list" and list ~= "none" then return { 2, wrongType(queue, "list") } end
 
   local limit = budget
-  local due = redis.call("ZRANGEBYSCORE", scheduled, "-inf", now, "WITHSCORES", "LIMIT", skip, limit)
-  local looked = #due / 2
+  local due, each = dueFrom(scheduled, skip, limit, head[2])
+  local looked = #due / each
   budget = budget - looked
   local ids, toRemove, toBack, dropped, held, firstDue = {}, {}, {}, 0, 0, ""
   for i = 1, looked do
-    local id, score = due[2 * i - 1], due[2 * i]
+    local id, score = due[each * (i - 1) + 1], each == 1 and head[2] or due[2 * i]
     local key = jobs .. id
     -- pcall: a foreign key of another type under the job's name must not stop the others half way
     local job = redis.pcall("HMGET", key, "status", "last_heartbeat")

@@ -197,6 +197,37 @@ suite("promote: scheduled -> queued", (it) => {
       assert.deepStrictEqual(yield* waiting(redis, "b"), ["b0", "b1", "b2", "b3"])
     }))
 
+  it("knows of each when it was due, be it at one instant with all of a call, with some, or alone", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* lead(redis, "default", "other")
+      yield* redis.send("ZADD", keys.scheduled("default"), 1, "missing")
+      const dueIn = { a: -900, b: -900, c: -900, d: -900, e: -800, f: -700 }
+      for (const [id, millis] of Object.entries(dueIn)) yield* putScheduled(redis, id, millis)
+      yield* putScheduled(redis, "z", -100, {}, "other")
+      const first = yield* promote(redis, {
+        queues: [{ queue: "default", skip: 1 }, { queue: "other", skip: 0 }],
+        limit: 3
+      })
+      assert.deepInclude(first[0], { ids: ["a", "b", "c"], more: true })
+      assert.deepInclude(first[1], { ids: [], more: true })
+      assert.deepStrictEqual((yield* zset(redis, keys.scheduled("default"))).map(([id]) => id), [
+        "missing",
+        "d",
+        "e",
+        "f"
+      ])
+      const [second] = yield* promote(redis, { queues: [{ queue: "default", skip: 1 }], limit: 2 })
+      assert.deepInclude(second, { ids: ["d", "e"], more: true })
+      const [third] = yield* promote(redis, { queues: [{ queue: "default", skip: 1 }], limit: 2 })
+      assert.deepInclude(third, { ids: ["f"], more: false })
+      for (const [id, millis] of Object.entries(dueIn)) {
+        const fields = yield* job(redis, id)
+        assert.strictEqual(fields["status"], "queued")
+        assert.closeTo(Number(fields["due_at"]), (now + millis) / 1000, 0.000_01, id)
+      }
+      assert.deepStrictEqual((yield* zset(redis, keys.scheduled("default"))).map(([id]) => id), ["missing"])
+    }))
+
   it("drains 2,000 in slices, none lost, none twice", ({ redis }) =>
     Effect.gen(function*() {
       yield* lead(redis, "default")

@@ -64,6 +64,14 @@ export const mutations = [
     tests: conformance("promote")
   },
   {
+    name: "promote-together",
+    what: "a job counts as due when the first one of its call was",
+    file: lifecycle("promote"),
+    find: `if last[2] == first then`,
+    replace: `if last[2] then`,
+    tests: conformance("promote")
+  },
+  {
     name: "promote-front",
     what: "a job for the front of the queue goes to its end",
     file: lifecycle("promote"),
