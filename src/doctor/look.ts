@@ -108,8 +108,7 @@ local registries = { { "scheduled", SCHEDULED }, { "deferred", DEFERRED }, { "fi
   { "failed", FAILED }, { "canceled", CANCELED } }
 
 -- as \`unseenOptions\` in wire/jobHash asks for them
-local OPTIONS = { "last_heartbeat", "awaited", "result_ttl", "repeats_left", "ttl", "enqueue_at_front",
-  "enqueue_at_front_on_retry" }
+local OPTIONS = { "last_heartbeat", "awaited", "repeats_left", "ttl", "enqueue_at_front", "enqueue_at_front_on_retry" }
 ${luaAttempt}${luaHandoverOf}
 local function rest()
   local count, items = tonumber(ARGV[at]), {}

@@ -22,9 +22,11 @@ local atOnce = 3
 -- Of a job that has just been taken out of the started registry: whether this was its current run, how long it and its result
 -- are kept (nil: not said), whether somebody waits for it, and how often it repeats.
 local function read(key, id, execution)
-  local job = redis.pcall("HMGET", key, "status", "execution", "last_heartbeat")
+  local job = redis.pcall("HMGET", key, "status", "execution", "last_heartbeat", "result_ttl")
   -- what is plain has nothing else to tell, and nobody but this worker has started it (see \`askedRarely\` in wire/jobHash)
-  if job[1] == "started" and job[2] == execution and not job[3] then return true, nil, false, 0 end
+  if job[1] == "started" and job[2] == execution and not job[3] then
+    return true, job[4] and lifetime(job[4], ${defaultResultTtl}), false, 0
+  end
   job = redis.pcall("HMGET", key, "status", "worker_name", "execution", "last_heartbeat", "result_ttl", "awaited",
     "repeats_left")
   forgetExecution(id, execution, job[1], job[4])

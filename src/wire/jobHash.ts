@@ -47,7 +47,6 @@ export const shownDescription = (text: string): string => text === "" ? "(no des
  * started it.
  */
 export const askedRarely: ReadonlyArray<string> = [
-  "result_ttl",
   "repeats_left",
   "ttl",
   "enqueue_at_front",
@@ -85,7 +84,7 @@ export const encodeMore = (fields: MoreFields): ReadonlyArray<string> => {
   }
   if (fields.allowDependencyFailures === true) out.push("allow_dependency_failures", "1")
   if (fields.groupId !== undefined) out.push("group_id", fields.groupId)
-  if (askedRarely.some((field) => out.includes(field))) out.push("last_heartbeat", "")
+  if (out.some((text, index) => index % 2 === 0 && askedRarely.includes(text))) out.push("last_heartbeat", "")
   return out
 }
 

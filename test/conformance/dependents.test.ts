@@ -414,7 +414,7 @@ suite("release of dependents: deferred -> queued", (it) => {
     Effect.gen(function*() {
       yield* putParents(redis, "p0", "p1", "p2", "p3")
       yield* redis.send("HSET", keys.job("p1"), "failure_ttl", "60")
-      yield* redis.send("HSET", keys.job("p2"), "result_ttl", "0", "last_heartbeat", "")
+      yield* redis.send("HSET", keys.job("p2"), "result_ttl", "0")
       yield* putDeferred(redis, "d", ["p0", "p1", "p2", "p3"])
       yield* end(
         redis,

@@ -24,6 +24,7 @@ suite("plain jobs", (it) => {
       const queue = yield* Queue.Queue
       yield* queue.enqueue(Task, {}, {
         jobId: "plain",
+        resultTtl: "60 seconds",
         failureTtl: "60 seconds",
         retry: { max: 3 },
         meta: { a: 1 },
@@ -33,13 +34,12 @@ suite("plain jobs", (it) => {
       assert.notProperty(yield* job(redis, "plain"), "last_heartbeat")
       assert.notProperty(yield* job(redis, "later"), "last_heartbeat")
 
-      yield* queue.enqueue(Task, {}, { jobId: "kept", resultTtl: "60 seconds" })
       yield* queue.enqueue(Task, {}, { jobId: "short", ttl: "60 seconds" })
       yield* queue.enqueue(Task, {}, { jobId: "often", repeat: { times: 2, intervals: "5 seconds" } })
-      yield* queue.enqueue(Task, {}, { jobId: "unique", uniqueFor: "60 seconds", resultTtl: "60 seconds" })
+      yield* queue.enqueue(Task, {}, { jobId: "unique", uniqueFor: "60 seconds", ttl: "60 seconds" })
       yield* queue.enqueueIn("5 seconds", Task, {}, { jobId: "front", atFront: true })
       yield* queue.enqueue(Task, {}, { jobId: "again", retry: { max: 2, atFront: true } })
-      for (const id of ["kept", "short", "often", "unique", "front", "again"]) {
+      for (const id of ["short", "often", "unique", "front", "again"]) {
         assert.propertyVal(yield* job(redis, id), "last_heartbeat", "", id)
       }
     }).pipe(Effect.provide(Queue.layer), Effect.provideService(Redis.Redis, redis)))

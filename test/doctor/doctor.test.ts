@@ -603,7 +603,7 @@ suite("the doctor", (it) => {
         "SADD rq:workers rq:worker:v",
         "PERSIST rq:scheduler-lock:default",
         "RPUSH rq:effect:handover:default:u x",
-        "HSET rq:job:d data [] origin default status queued result_ttl 5",
+        "HSET rq:job:d data [] origin default status queued ttl 5",
         "RPUSH rq:queue:default d"
       )
       const report = yield* examine()

@@ -239,19 +239,19 @@ const rows: ReadonlyArray<Row> = [
   ],
   [
     "options that nobody looks for",
-    { "rq:job:a": job("queued", { result_ttl: "5", awaited: "1" }), "rq:queue:q": list("a") },
+    { "rq:job:a": job("queued", { ttl: "5", awaited: "1" }), "rq:queue:q": list("a") },
     ["unseen-options"],
     { job: "a", severity: "warning" },
     "ShowOptions"
   ],
   [
     "options that are looked for",
-    { "rq:job:a": job("queued", { result_ttl: "5", last_heartbeat: "" }), "rq:queue:q": list("a") },
+    { "rq:job:a": job("queued", { ttl: "5", last_heartbeat: "" }), "rq:queue:q": list("a") },
     []
   ],
   [
     "options that were not looked for",
-    { "rq:job:a": job("finished", { result_ttl: "5" }), "rq:finished:q": zset(["a", now + 5]) },
+    { "rq:job:a": job("finished", { ttl: "5" }), "rq:finished:q": zset(["a", now + 5]) },
     []
   ],
   ["keys of a run that is over", { [`rq:execution:a:${ours}`]: hash({ id: ours }) }, ["stray-execution"]],

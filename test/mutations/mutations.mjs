@@ -485,8 +485,8 @@ export const mutations = [
     name: "plain-started",
     what: "complete ends a job that was plain when it was claimed and runs in Python by now",
     file: lifecycle("complete"),
-    find: "job[2] == execution and not job[3] then return true",
-    replace: "job[2] == execution then return true",
+    find: "job[2] == execution and not job[3] then",
+    replace: "job[2] == execution then",
     tests: conformance("plain")
   },
   {
