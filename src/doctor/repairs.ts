@@ -293,7 +293,7 @@ return ""
   result
 })
 
-/** A job whose options nobody looks for gets the field that tells of them. */
+/** A job whose options may be overlooked gets the field that tells of them. */
 export const showOptions = Redis.script((job: string) => [keys.job(job)], {
   name: "show-options",
   numberOfKeys: 1,

@@ -303,7 +303,7 @@ const checkOptions = (job: JobView, queue: string): ReadonlyArray<Violation> =>
       queue,
       message:
         `job ${job.id} of ${queue} has ${job.unseenOptions.join(" and ")}, and no last_heartbeat, without which ` +
-        "nobody looks for that",
+        "that is overlooked when it is promoted or completes",
       remedy: "effect-rq doctor --fix adds the field, empty; who writes jobs by hand writes it as well",
       repair: { _tag: "ShowOptions", job: job.id }
     })]

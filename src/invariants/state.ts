@@ -56,7 +56,7 @@ export interface JobView {
   readonly enqueuedAt: number | undefined
   readonly dueAt: number | undefined
   readonly repeats: boolean
-  /** The options that it has and that nobody looks for, see `askedRarely` in wire/jobHash. */
+  /** The options that it has and that may be overlooked, see `askedRarely` in wire/jobHash. */
   readonly unseenOptions: ReadonlyArray<string>
   readonly allowFailure: boolean
   /** When its hash expires; undefined for never. */

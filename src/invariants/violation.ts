@@ -26,7 +26,7 @@ export type Code =
   | "stray-execution"
   /** Results that are kept for ever, of a job that is gone. */
   | "stray-results"
-  /** A job has options that nobody looks for. */
+  /** A job has options that may be overlooked. */
   | "unseen-options"
   /** A job was promoted before it was due. */
   | "early-promotion"
@@ -84,7 +84,7 @@ export type Repair =
   | { readonly _tag: "DropDuplicate"; readonly job: string; readonly key: string }
   /** Results that are kept for ever, of a job that is gone: a day more. */
   | { readonly _tag: "ExpireResults"; readonly job: string }
-  /** Options of a job that nobody looks for: its hash gets the field that tells of them. */
+  /** Options of a job that may be overlooked: its hash gets the field that tells of them. */
   | { readonly _tag: "ShowOptions"; readonly job: string }
   /** A lock that never lapses gets RQ's own lease. */
   | { readonly _tag: "EndLock"; readonly queue: string; readonly holder: string }

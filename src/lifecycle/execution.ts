@@ -82,7 +82,7 @@ local function isCurrent(owner, execution, status, worker, current)
 end
 
 -- RQ's keys of an execution are there only where a heartbeat wrote them, which leaves its date with the job. Of a job that
--- is gone nobody knows. (Where somebody of RQ has saved over that date what he had read before, they expire by themselves.)
+-- is gone nobody knows. Where somebody of RQ has saved over that date what he had read before, they are left to expire.
 local function forgetExecution(id, execution, status, beaten)
   if beaten and beaten ~= "" or not status then redis.call("DEL", EXECUTIONS .. id, EXECUTION .. id .. ":" .. execution) end
 end

@@ -41,10 +41,10 @@ export interface MoreFields {
 export const shownDescription = (text: string): string => text === "" ? "(no description)" : text
 
 /**
- * What is asked of a job only where its hash has `last_heartbeat`: a field that isn't there costs Redis a search through the
- * whole hash. RQ writes `last_heartbeat`, if only empty, whenever it saves, starts or beats for a job; here it comes with
- * any of these, and with `awaited`. A hash without it is that of a plain job: it has none of them, and nobody of RQ has
- * started it.
+ * What is asked of a job, when it is promoted or completes, only where its hash has `last_heartbeat`: a field that isn't
+ * there costs Redis a search through the whole hash. RQ writes `last_heartbeat`, if only empty, whenever it saves, starts or
+ * beats for a job; here it comes with any of these, and with `awaited`. A hash without it is that of a plain job: it has
+ * none of them, and nobody of RQ has started it.
  */
 export const askedRarely: ReadonlyArray<string> = [
   "repeats_left",
@@ -53,7 +53,7 @@ export const askedRarely: ReadonlyArray<string> = [
   "enqueue_at_front_on_retry"
 ]
 
-/** The fields of a hash that nobody asks for, since it has no `last_heartbeat`. */
+/** The fields of a hash that may be overlooked, since it has no `last_heartbeat`. */
 export const unseenOptions = (has: (field: string) => boolean): ReadonlyArray<string> =>
   has("last_heartbeat") ? [] : [...askedRarely, "awaited"].filter(has)
 

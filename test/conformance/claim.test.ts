@@ -1,7 +1,9 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type { Claimed } from "../../src/lifecycle/claim.js"
 import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
+import { recover } from "../../src/worker/recover.js"
 import {
   assertNoTtl,
   assertTtl,
@@ -53,6 +55,41 @@ suite("claim: queued -> started", (it) => {
         worker_name: "w1",
         execution: execution(255)
       })
+    }))
+
+  it("tells of each job what is its own, whatever it has in common with the one before", ({ redis }) =>
+    Effect.gen(function*() {
+      const first = { timeout: "180", enqueued_at: Wire.encode(now - 9), due_at: "5" }
+      const later = { ...first, timeout: "60", enqueued_at: Wire.encode(now - 8) }
+      const { due_at: _, ...unscheduled } = later
+      const jobs: ReadonlyArray<Readonly<Record<string, string>>> = [
+        first,
+        first,
+        { ...first, timeout: "60" },
+        later,
+        { ...later, due_at: "6" },
+        unscheduled,
+        { ...unscheduled, started_at: "", failed_attempts: "2" }
+      ]
+      for (const [index, fields] of jobs.entries()) {
+        yield* putJob(redis, `j${index}`, fields)
+        yield* redis.send("RPUSH", keys.queue("default"), `j${index}`)
+      }
+      const expected = jobs.map((fields, index) => [
+        `j${index}`,
+        execution(index),
+        Number(fields["timeout"]),
+        fields["enqueued_at"],
+        fields["due_at"] === undefined ? undefined : Number(fields["due_at"]),
+        fields["failed_attempts"] === undefined ? 1 : 3
+      ])
+      const told = (claimed: ReadonlyArray<Claimed>) =>
+        claimed.map((one) => [one.id, one.execution, one.timeout, one.enqueuedAt, one.dueAt, one.attempt])
+      assert.deepStrictEqual(told((yield* turn(redis, { want: 10 })).claimed), expected)
+      assert.deepStrictEqual(
+        told(yield* redis.eval(recover)({ executionPrefix: prefix, queues: ["default"] })),
+        expected
+      )
     }))
 
   it("ends the lifetime in the queue: a started job does not expire", ({ redis }) =>

@@ -12,7 +12,7 @@ import * as Redis from "../../src/Redis.js"
 import * as Wire from "../../src/wire/date.js"
 import * as keys from "../../src/wire/keys.js"
 import { assertTtl, job, now, putJob, suite, zset } from "./support.js"
-import { completed, execution, prefix, putStarted, resultsOf, turn } from "./turn.js"
+import { completed, execution, prefix, putExecution, putStarted, resultsOf, turn } from "./turn.js"
 
 const Task = Job.make("app.task", { payload: Schema.Struct({}) })
 
@@ -69,6 +69,22 @@ suite("plain jobs", (it) => {
       assert.deepStrictEqual(yield* job(redis, "a"), { ...before, status: "finished", ended_at: Wire.encode(now) })
       yield* assertTtl(redis, keys.job("a"), 500)
       assert.deepStrictEqual(yield* resultsOf(redis, "a"), [])
+    }))
+
+  it("what says that it has options does not say that there are keys of its execution", ({ redis }) =>
+    Effect.gen(function*() {
+      yield* putStarted(redis, "a", { fields: { last_heartbeat: "" } })
+      yield* putStarted(redis, "beaten", { execution: execution(1) })
+      yield* putExecution(redis, "beaten", execution(1))
+      yield* redis.send("HSET", keys.execution("a", execution(0)), "id", execution(0))
+      const ended = [completed("a"), completed("beaten", { execution: execution(1) })]
+      assert.deepStrictEqual((yield* turn(redis, { ended })).handedIn, [true, true])
+      // which would be looked for in vain after each run; where they are after all they expire by themselves
+      assert.strictEqual(yield* redis.send("EXISTS", keys.execution("a", execution(0))), 1)
+      assert.strictEqual(
+        yield* redis.send("EXISTS", keys.execution("beaten", execution(1)), keys.executions("beaten")),
+        0
+      )
     }))
 
   it("one that is awaited says so, and its end is written", ({ redis }) =>

@@ -10,6 +10,7 @@ import { checkServer } from "../../src/doctor/server.js"
 import * as Redis from "../../src/Redis.js"
 import * as RedisLive from "../../src/RedisLive.js"
 import * as Wire from "../../src/wire/date.js"
+import * as JobHash from "../../src/wire/jobHash.js"
 import { type Hands, job, list, now, putJob, state, status, suite, waiting, zset } from "../conformance/support.js"
 import * as RedisServer from "../support/redis-server.js"
 
@@ -543,6 +544,22 @@ suite("the doctor", (it) => {
         if (row.afterwards !== undefined) yield* row.afterwards(hands)
       }))
   }
+
+  it("finds each option that may be overlooked", (hands) =>
+    Effect.gen(function*() {
+      yield* fleet(hands)
+      const options = ["awaited", ...JobHash.askedRarely].sort()
+      yield* send(
+        hands,
+        `RPUSH rq:queue:default ${options.join(" ")}`,
+        ...options.map((field) => `HSET rq:job:${field} data [] origin default status queued ${field} 1`)
+      )
+      const { findings } = yield* examine()
+      assert.deepStrictEqual(
+        findings.map(({ code, job }) => `${code} ${Option.getOrNull(job)}`).sort(),
+        options.map((field) => `unseen-options ${field}`)
+      )
+    }))
 
   it("finds what is in the middle of a long queue, what is not in it, and what is there twice", (hands) =>
     Effect.gen(function*() {

@@ -702,6 +702,54 @@ export const mutations = [
     tests: conformance("release")
   },
   {
+    name: "claim-alive",
+    what: "a job counts as abandoned while its worker counts as alive",
+    file: "src/worker/pump.ts",
+    find: "Math.ceil(now / 1000) + aliveSeconds",
+    replace: "Math.floor(now / 1000) + aliveSeconds",
+    tests: travel("running")
+  },
+  {
+    name: "plain-keys",
+    what: "keys of an execution that nobody wrote are looked for after each run of a job with options",
+    file: lifecycle("execution"),
+    find: `if beaten and beaten ~= "" or`,
+    replace: "if beaten or",
+    tests: conformance("plain")
+  },
+  {
+    name: "claim-timeout",
+    what: "a job is told to have the timeout of the one before",
+    file: lifecycle("claim"),
+    find: ` or job[3] ~= group[2]`,
+    replace: "",
+    tests: conformance("claim")
+  },
+  {
+    name: "claim-enqueued-at",
+    what: "a job is told to have the time at which it was queued of the one before",
+    file: lifecycle("claim"),
+    find: ` or job[4] ~= group[3]`,
+    replace: "",
+    tests: conformance("claim")
+  },
+  {
+    name: "claim-due-at",
+    what: "a job is told to have the due time of the one before",
+    file: lifecycle("claim"),
+    find: ` or job[5] ~= group[4]`,
+    replace: "",
+    tests: conformance("claim")
+  },
+  {
+    name: "claim-attempt",
+    what: "a job is told to have the number of tries of the one before",
+    file: lifecycle("claim"),
+    find: ` or tried ~= group[5]`,
+    replace: "",
+    tests: conformance("claim")
+  },
+  {
     name: "claim-ahead",
     what: "a job that took its worker with it takes what is fetched ahead with it as well",
     file: lifecycle("claim"),

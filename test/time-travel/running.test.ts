@@ -500,6 +500,20 @@ describe("an option that can't be used", () => {
   }
 })
 
+describe("a claim", () => {
+  it.effect("lasts for as long as its worker counts as alive, to the next whole second", () =>
+    travelling((world) =>
+      Effect.gen(function*() {
+        yield* world.worker("worker", { handler: () => Effect.never, gracePeriod: 0 })
+        yield* world.adjust("1250 millis")
+        yield* enqueueNamed(world, ["a"])
+        yield* world.settle
+        const claims = world.redis.send<ReadonlyArray<string>>("ZRANGE", keys.started("q"), 0, -1, "WITHSCORES")
+        assert.strictEqual((yield* claims)[1], "22")
+      })
+    ))
+})
+
 describe("a registry whose key holds something foreign", () => {
   it.effect("is asked for again and again with pauses, while other queues go on; what waits runs once it is mended", () =>
     travelling((world) =>
