@@ -21,7 +21,7 @@ local atOnce = 3
 
 -- Of a job that has just been taken out of the started registry: whether this was its current run, how long it and its result
 -- are kept (nil: not said), whether somebody waits for it, and how often it repeats.
-local function read(key, id, execution)
+local function readEnded(key, id, execution)
   local job = redis.pcall("HMGET", key, "status", "execution", "last_heartbeat", "result_ttl")
   -- what is plain has nothing else to tell, and nobody but this worker has started it (see \`askedRarely\` in wire/jobHash)
   if job[1] == "started" and job[2] == execution and not job[3] then
@@ -52,7 +52,7 @@ local function completeAll(queue, startedAt, from, count, each, refuse)
     local key, isOurs, said, awaited, repeats = JOB .. id, false, nil, false, 0
     at = at + each
     if count > atOnce and taken or count <= atOnce and attempt("ZREM", STARTED .. queue, id .. ":" .. execution) == 1 then
-      isOurs, said, awaited, repeats = read(key, id, execution)
+      isOurs, said, awaited, repeats = readEnded(key, id, execution)
     end
     if isOurs then
       local ttl = said or ${defaultResultTtl}

@@ -124,7 +124,7 @@ local function waitsOtherwise(key)
 end
 
 -- What is due, and how many texts tell of each: its id and its score, or the id alone where all as many as may be looked at are
--- due when the first one is. That is so where many are due at once, and to write a number takes Redis as long as to find a job.
+-- due when the first one is. That is so where many are due at once, and to write the score of each is a twelfth of the work.
 local function dueFrom(scheduled, skip, limit, first)
   if limit == 0 then return {}, 1 end
   local last = redis.call("ZRANGE", scheduled, skip + limit - 1, skip + limit - 1, "WITHSCORES")

@@ -187,7 +187,7 @@ export const make = (
         worker: name,
         now: Date.seconds(now),
         nowDate: Date.encode(now),
-        // whole seconds, as RQ has them: Redis reads such a number in half the time
+        // whole seconds, as RQ has them: Redis reads a number without a fraction faster
         abandonedAt: String(Math.ceil(now / 1000) + aliveSeconds),
         executionPrefix,
         counter,
