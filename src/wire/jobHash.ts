@@ -46,7 +46,7 @@ export const shownDescription = (text: string): string => text === "" ? "(no des
  * beats for a job; here it comes with any of these, and with `awaited`. A hash without it is that of a plain job: it has
  * none of them, and nobody of RQ has started it.
  */
-export const askedRarely: ReadonlyArray<string> = [
+const askedRarely: ReadonlyArray<string> = [
   "repeats_left",
   "ttl",
   "enqueue_at_front",

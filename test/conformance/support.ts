@@ -110,7 +110,7 @@ export const putJob = (
     status: "queued",
     timeout: "180",
     created_at: Wire.encode(now),
-    ...[...JobHash.askedRarely, "awaited"].some((field) => field in fields) ? { last_heartbeat: "" } : {},
+    ...JobHash.unseenOptions((field) => field in fields).length > 0 ? { last_heartbeat: "" } : {},
     ...fields
   }
   return Effect.asVoid(redis.send("HSET", keys.job(id), ...Object.entries(hash).flat()))

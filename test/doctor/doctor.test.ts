@@ -495,7 +495,7 @@ const rows: ReadonlyArray<Row> = [
     left: []
   },
   {
-    name: "options that nobody looks for get the field that tells of them",
+    name: "options that may be overlooked get the field that tells of them",
     given: (hands) =>
       Effect.zipRight(
         putJob(hands.redis, "a"),
@@ -548,7 +548,7 @@ suite("the doctor", (it) => {
   it("finds each option that may be overlooked", (hands) =>
     Effect.gen(function*() {
       yield* fleet(hands)
-      const options = ["awaited", ...JobHash.askedRarely].sort()
+      const options = [...JobHash.unseenOptions((field) => field !== "last_heartbeat")].sort()
       yield* send(
         hands,
         `RPUSH rq:queue:default ${options.join(" ")}`,

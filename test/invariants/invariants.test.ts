@@ -238,19 +238,19 @@ const rows: ReadonlyArray<Row> = [
     { job: "a" }
   ],
   [
-    "options that nobody looks for",
+    "options that may be overlooked",
     { "rq:job:a": job("queued", { ttl: "5", awaited: "1" }), "rq:queue:q": list("a") },
     ["unseen-options"],
     { job: "a", severity: "warning" },
     "ShowOptions"
   ],
   [
-    "options that are looked for",
+    "options that are not overlooked",
     { "rq:job:a": job("queued", { ttl: "5", last_heartbeat: "" }), "rq:queue:q": list("a") },
     []
   ],
   [
-    "options that were not looked for",
+    "options that do not matter any more",
     { "rq:job:a": job("finished", { ttl: "5" }), "rq:finished:q": zset(["a", now + 5]) },
     []
   ],

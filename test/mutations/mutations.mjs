@@ -72,6 +72,14 @@ export const mutations = [
     tests: conformance("promote")
   },
   {
+    name: "promote-budget",
+    what: "a queue whose turn comes when the call has looked at as many as it may gives all that is due",
+    file: lifecycle("promote"),
+    find: `if limit == 0 then return {}, 1 end`,
+    replace: "",
+    tests: conformance("promote")
+  },
+  {
     name: "promote-front",
     what: "a job for the front of the queue goes to its end",
     file: lifecycle("promote"),
@@ -480,6 +488,22 @@ export const mutations = [
     find: "isCurrent(WORKER, execution",
     replace: "isCurrent(nil, execution",
     tests: conformance("complete", "fence")
+  },
+  {
+    name: "plain-status",
+    what: "complete ends a plain job that was canceled while it ran",
+    file: lifecycle("complete"),
+    find: `if job[1] == "started" and job[2] == execution`,
+    replace: "if job[2] == execution",
+    tests: conformance("complete")
+  },
+  {
+    name: "plain-execution",
+    what: "complete ends a plain job that runs again for the run before",
+    file: lifecycle("complete"),
+    find: "and job[2] == execution and not job[3]",
+    replace: "and not job[3]",
+    tests: conformance("fence")
   },
   {
     name: "plain-started",
